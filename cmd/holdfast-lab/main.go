@@ -1,0 +1,4 @@
+// Command holdfast-lab is AWS as far as holdfast needs it, on loopback.
+package main
+
+func main() {}
