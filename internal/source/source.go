@@ -1,0 +1,133 @@
+// Package source (logic) knows where a credential comes from: a first hop (web
+// identity read from a file, or what the SDK would find) and the roles that are
+// assumed one from another.
+//
+// It promises that what names a session stays the same on every renewal
+// (session name, source identity, tags, external ID), that a token is read anew
+// for every exchange, that a chained role falls back to the one hour that AWS
+// allows and says so, and that a refusal keeps AWS's own code and words.
+//
+// It doesn't speak to AWS itself (awsapi/identity does), keeps no time and no
+// cache: that is the keeper's.
+package source
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/cred"
+)
+
+// STS is what a hop needs of AWS. Errors of the server are *Refusal.
+type STS interface {
+	AssumeRole(ctx context.Context, from cred.Set, role Role) (cred.Set, error)
+	AssumeRoleWithWebIdentity(ctx context.Context, token string, role Role) (cred.Set, error)
+}
+
+// Getter gives a credential that is valid now: the hop before this one.
+type Getter interface {
+	Get(context.Context) (cred.Set, error)
+}
+
+// Role is a role to become, and how. Only ARN and SessionName are required.
+type Role struct {
+	ARN            string
+	SessionName    string            // 2 to 64 of [\w+=,.@-]
+	ExternalID     string            // as the trust policy asks for it
+	Duration       time.Duration     // 0: what AWS gives unasked, an hour
+	Tags           map[string]string // session tags
+	TransitiveTags []string          // names in Tags that later hops inherit
+	SourceIdentity string            // sticky for the rest of the chain
+	Policy         string            // a session policy in JSON
+}
+
+// What AWS accepts as a session name and as a duration (STS API reference,
+// AssumeRole: RoleSessionName, DurationSeconds).
+const (
+	shortest = 15 * time.Minute
+	longest  = 12 * time.Hour
+	chained  = time.Hour
+)
+
+var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+
+// Check says what is wrong with a role before AWS is asked.
+func (r Role) Check() error {
+	if _, err := cred.ParseRole(r.ARN); err != nil {
+		return err
+	}
+	if !sessionName.MatchString(r.SessionName) {
+		return fmt.Errorf("session name %q: AWS takes 2 to 64 letters, digits and _+=,.@-", r.SessionName)
+	}
+	if r.Duration != 0 && (r.Duration < shortest || r.Duration > longest) {
+		return fmt.Errorf("duration %v of %s: AWS takes 15m to 12h", r.Duration, r.ARN)
+	}
+	for _, name := range r.TransitiveTags {
+		if _, ok := r.Tags[name]; !ok {
+			return fmt.Errorf("transitive tag %q of %s isn't among its tags", name, r.ARN)
+		}
+	}
+	return nil
+}
+
+// SessionName makes a session name of what a person would look for in
+// CloudTrail (user, host), with what AWS doesn't accept replaced.
+func SessionName(words ...string) string {
+	name := regexp.MustCompile(`[^\w+=,.@-]+`).ReplaceAllString(strings.Join(words, "-"), "-")
+	name = strings.Trim(name, "-")
+	if len(name) > 64 {
+		name = strings.TrimRight(name[:64], "-")
+	}
+	if len(name) < 2 {
+		return "holdfast"
+	}
+	return name
+}
+
+// TokenFile reads a web identity token, anew every time: kubelet swaps the
+// file behind a symlink at about 80 % of the token's life.
+type TokenFile string
+
+// Read returns the token.
+func (f TokenFile) Read() (string, error) {
+	b, err := os.ReadFile(string(f))
+	if err != nil {
+		return "", &TokenError{Path: string(f), Err: err}
+	}
+	token := strings.TrimSpace(string(b))
+	if strings.Count(token, ".") != 2 {
+		return "", &TokenError{Path: string(f), Err: fmt.Errorf("it holds %d bytes that aren't a JWT", len(b))}
+	}
+	return token, nil
+}
+
+// Version changes when the file does: its inode, size and time, through
+// symlinks.
+func (f TokenFile) Version() string {
+	info, err := os.Stat(string(f))
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(info.ModTime().UnixNano(), info.Size(), inode(info))
+}
+
+// TokenError is a token file that can't be used.
+type TokenError struct {
+	Path string
+	Err  error
+}
+
+func (e *TokenError) Error() string {
+	return fmt.Sprintf("web identity token file %s: %v", e.Path, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *TokenError) Unwrap() error { return e.Err }
+
+// Permanent is true: another attempt helps only after the file has changed,
+// which the keeper notices by itself.
+func (e *TokenError) Permanent() bool { return true }
