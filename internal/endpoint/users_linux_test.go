@@ -59,7 +59,7 @@ func asUser(t *testing.T, s *Server, uid uint32, token string) string {
 	cmd := exec.Command("/proc/self/fd/3")
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Dir = "/"
-	cmd.Env = []string{"ENDPOINT_TEST_CLIENT_URL=" + s.URL("deploy"), "ENDPOINT_TEST_CLIENT_TOKEN=" + token}
+	cmd.Env = []string{"ENDPOINT_TEST_CLIENT_URL=" + s.URL("deploy"), "ENDPOINT_TEST_CLIENT_TOKEN=" + token, "GORACE=atexit_sleep_ms=0"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -1,0 +1,71 @@
+// Package link (adapter) is the control socket between a keeper and the
+// supervisors below it: a unix socket in a private directory, on which a
+// supervisor registers the Terraform process that it is about to start and
+// tells its end. One JSON object a line, one conversation a connection.
+//
+// It promises that a supervisor that dies doesn't take its process off the
+// list: only its own word or the process's end does, which the keeper sees for
+// itself. Only processes of the same user get in.
+//
+// It carries no credential but the endpoint's address and token, and decides
+// nothing.
+package link
+
+import (
+	"time"
+)
+
+// Version is the version of the conversation; a keeper and a supervisor of
+// different versions don't talk.
+const Version = 1
+
+// Env is the variable that tells a supervisor where its keeper's socket is.
+const Env = "HOLDFAST_CONTROL"
+
+// Process is a Terraform process as its supervisor registers it.
+type Process struct {
+	PID        int       `json:"pid"`
+	Born       string    `json:"born"` // tells it from a later process of that number
+	Engine     string    `json:"engine"`
+	Subcommand string    `json:"subcommand"`
+	Dir        string    `json:"dir"`
+	Began      time.Time `json:"began"`
+}
+
+// Resource is one operation on one resource, as Terraform told it.
+type Resource struct {
+	Address string  `json:"address"`
+	Action  string  `json:"action"` // create, update, delete, read
+	Seconds float64 `json:"seconds"`
+	Failed  bool    `json:"failed,omitempty"`
+}
+
+// End is how a process ended.
+type End struct {
+	ExitCode   int        `json:"exit_code"`
+	Signal     string     `json:"signal,omitempty"`
+	Seconds    float64    `json:"seconds"`
+	Interrupts int        `json:"interrupts,omitempty"`
+	Resources  []Resource `json:"resources,omitempty"`
+}
+
+// Welcome is a keeper's answer to a supervisor: where its process finds
+// credentials.
+type Welcome struct {
+	Identity  string `json:"identity"`
+	URL       string `json:"url"`
+	Token     string `json:"token"`
+	TokenFile string `json:"token_file"`
+	Region    string `json:"region,omitempty"`
+}
+
+// message is a line of the conversation, in either direction.
+type message struct {
+	Version int      `json:"version"`
+	Hello   bool     `json:"hello,omitempty"`
+	Process *Process `json:"process,omitempty"`
+	End     *End     `json:"end,omitempty"`
+	Welcome *Welcome `json:"welcome,omitempty"`
+	OK      bool     `json:"ok,omitempty"`
+	Problem string   `json:"problem,omitempty"`
+}

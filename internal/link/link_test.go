@@ -1,0 +1,173 @@
+package link_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/link"
+)
+
+// graves plays the kernel: a process is gone when its grave is closed.
+type graves struct {
+	mu sync.Mutex
+	m  map[int]chan struct{}
+}
+
+func (g *graves) of(pid int) chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.m == nil {
+		g.m = map[int]chan struct{}{}
+	}
+	if g.m[pid] == nil {
+		g.m[pid] = make(chan struct{})
+	}
+	return g.m[pid]
+}
+
+func (g *graves) gone(ctx context.Context, pid int, _ string) error {
+	select {
+	case <-g.of(pid):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func serve(t *testing.T) (*link.Server, string, *graves) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "link") // t.TempDir is too long for a socket on some systems
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path, g := filepath.Join(dir, "s"), &graves{}
+	s, err := link.Listen(path, link.Welcome{Identity: "deploy", URL: "http://127.0.0.1:1/v1/deploy", Token: "t"}, g.gone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	return s, path, g
+}
+
+func busy(t *testing.T, s *link.Server) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	return s.Idle(ctx) != nil
+}
+
+func TestConversation(t *testing.T) {
+	s, path, _ := serve(t)
+	c, welcome, err := link.Dial(path)
+	if err != nil || welcome.Identity != "deploy" || welcome.URL == "" || welcome.Token != "t" {
+		t.Fatalf("%+v, %v", welcome, err)
+	}
+	defer c.Close()
+	if busy(t, s) {
+		t.Error("busy before anything is registered")
+	}
+	if err := c.Register(link.Process{PID: 7, Born: "x", Engine: "tofu", Dir: "/d"}); err != nil {
+		t.Fatal(err)
+	}
+	if !busy(t, s) {
+		t.Error("idle while a process runs")
+	}
+	if err := c.Register(link.Process{PID: 8}); err == nil {
+		t.Error("one conversation registered two processes")
+	}
+	if err := c.End(link.End{ExitCode: 1, Resources: []link.Resource{{Address: "a.b", Action: "create", Seconds: 2}}}); err != nil {
+		t.Fatal(err)
+	}
+	if busy(t, s) {
+		t.Error("busy after the end")
+	}
+	e := s.Entries()
+	if len(e) != 1 || e[0].End == nil || e[0].End.ExitCode != 1 || len(e[0].End.Resources) != 1 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestSupervisorThatDiesLeavesItsProcessOnTheList(t *testing.T) {
+	s, path, g := serve(t)
+	c, _, err := link.Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Register(link.Process{PID: 7, Born: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if !busy(t, s) {
+		t.Error("the process left the list with its supervisor")
+	}
+	close(g.of(7))
+	if err := s.Idle(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if e := s.Entries(); e[0].End != nil {
+		t.Error("an end was told by nobody")
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	s, path, _ := serve(t)
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			c, _, err := link.Dial(path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			if err := c.Register(link.Process{PID: 1000 + i}); err != nil {
+				t.Error(err)
+			}
+			if err := c.End(link.End{ExitCode: i}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(s.Entries()); n != 100 || busy(t, s) {
+		t.Errorf("%d entries", n)
+	}
+}
+
+func TestWhatIsNotAConversation(t *testing.T) {
+	_, path, _ := serve(t)
+	for _, line := range []string{"GET / HTTP/1.1", `{"version":99,"hello":true}`, `{"version":1}`, `{"version":1,"end":{}}`} {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(conn, line)
+		answer, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || !strings.Contains(answer, `"problem"`) || strings.Contains(answer, "token") {
+			t.Errorf("%s: %s, %v", line, answer, err)
+		}
+		conn.Close()
+	}
+}
+
+func TestKeeperThatIsGone(t *testing.T) {
+	if _, _, err := link.Dial(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("spoke to nobody")
+	}
+}

@@ -1,0 +1,182 @@
+package link
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+)
+
+// longest is the length of a line in bytes above which a conversation ends:
+// room for the resources of a very large apply.
+const longest = 32 << 20
+
+// Entry is a process on the keeper's list. End is nil while it runs, and stays
+// nil if nobody told how it ended.
+type Entry struct {
+	Process Process `json:"process"`
+	End     *End    `json:"end,omitempty"`
+	Gone    bool    `json:"-"`
+}
+
+// Gone returns when the process that was born then has ended, or ctx has.
+type Gone func(ctx context.Context, pid int, born string) error
+
+// Server is the keeper's side.
+type Server struct {
+	welcome  Welcome
+	gone     Gone
+	listener *net.UnixListener
+	ctx      context.Context
+	cancel   context.CancelFunc
+	work     sync.WaitGroup
+
+	mu      sync.Mutex
+	entries []*Entry
+	changed chan struct{} // closed and replaced when an entry ends
+}
+
+// Listen opens the socket at path with mode 0600 and serves until Close.
+func Listen(path string, welcome Welcome, gone Gone) (*Server, error) {
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{welcome: welcome, gone: gone, listener: listener, ctx: ctx, cancel: cancel, changed: make(chan struct{})}
+	s.work.Go(s.accept)
+	return s, nil
+}
+
+// Close ends every conversation and waits for them.
+func (s *Server) Close() error {
+	s.cancel()
+	err := s.listener.Close()
+	s.work.Wait()
+	return err
+}
+
+func (s *Server) accept() {
+	for {
+		conn, err := s.listener.AcceptUnix()
+		if err != nil {
+			return // closed
+		}
+		if !ours(conn) {
+			conn.Close()
+			continue
+		}
+		s.work.Go(func() {
+			stop := context.AfterFunc(s.ctx, func() { conn.Close() })
+			defer stop()
+			defer conn.Close()
+			s.converse(conn)
+		})
+	}
+}
+
+func (s *Server) converse(conn io.ReadWriter) {
+	lines := bufio.NewScanner(conn)
+	lines.Buffer(make([]byte, 4096), longest)
+	say := json.NewEncoder(conn)
+	var entry *Entry
+	for lines.Scan() {
+		var m message
+		if err := json.Unmarshal(lines.Bytes(), &m); err != nil || m.Version != Version {
+			_ = say.Encode(message{Version: Version, Problem: fmt.Sprintf("this keeper speaks version %d of the conversation", Version)})
+			return
+		}
+		answer := message{Version: Version, OK: true}
+		switch {
+		case m.Hello:
+			answer.Welcome = &s.welcome
+		case m.Process != nil && entry == nil:
+			entry = s.add(*m.Process)
+		case m.End != nil && entry != nil:
+			s.end(entry, m.End)
+		default:
+			answer = message{Version: Version, Problem: "out of turn"}
+		}
+		if say.Encode(answer) != nil {
+			return
+		}
+	}
+}
+
+// Register puts a process on the list whose supervisor is this very process;
+// the function that it returns takes its end.
+func (s *Server) Register(p Process) func(End) {
+	entry := s.add(p)
+	return func(e End) { s.end(entry, &e) }
+}
+
+func (s *Server) add(p Process) *Entry {
+	entry := &Entry{Process: p}
+	s.mu.Lock()
+	s.entries = append(s.entries, entry)
+	s.mu.Unlock()
+	s.work.Go(func() {
+		if s.gone(s.ctx, p.PID, p.Born) == nil {
+			s.end(entry, nil)
+		}
+	})
+	return entry
+}
+
+func (s *Server) end(entry *Entry, e *End) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e != nil {
+		entry.End = e
+	}
+	entry.Gone = true
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Entries is the list so far, in order of registration.
+func (s *Server) Entries() []Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Entry, len(s.entries))
+	for i, e := range s.entries {
+		list[i] = *e
+	}
+	return list
+}
+
+// Running is what is on the list and hasn't ended.
+func (s *Server) Running() []Process {
+	var running []Process
+	for _, e := range s.Entries() {
+		if !e.Gone {
+			running = append(running, e.Process)
+		}
+	}
+	return running
+}
+
+// Idle returns when nothing on the list runs, or ctx has ended.
+func (s *Server) Idle(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if len(s.Running()) == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
