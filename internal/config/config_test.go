@@ -1,0 +1,116 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/config"
+	"github.com/holdfast/holdfast/internal/cure"
+)
+
+const whole = `
+identity "deploy" {
+  from = "irsa"
+  role "arn:aws:iam::111111111111:role/ci" {}
+  role "arn:aws:iam::222222222222:role/teams/deploy" {
+    external_id     = "payments"
+    duration        = "1h"
+    session_name    = "ci"
+    tags            = { team = "payments" }
+    transitive_tags = ["team"]
+    source_identity = "alice"
+  }
+}
+identity "audit" {
+  token_file = "/var/run/token"
+  region     = "eu-west-1"
+}
+run {
+  allow_other_credentials = true
+}
+`
+
+func TestParse(t *testing.T) {
+	f, err := config.Parse("holdfast.hcl", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deploy, ok := f.Identity("deploy")
+	if !ok || deploy.From != config.IRSA || len(deploy.Roles) != 2 {
+		t.Fatalf("%+v", deploy)
+	}
+	r := deploy.Roles[1]
+	if r.ExternalID != "payments" || r.Duration != time.Hour || r.Tags["team"] != "payments" || r.TransitiveTags[0] != "team" || r.SourceIdentity != "alice" || r.Range.Start.Line != 5 {
+		t.Errorf("%+v", r)
+	}
+	if audit, _ := f.Identity("audit"); audit.From != config.TokenFile || audit.Region != "eu-west-1" {
+		t.Errorf("%+v", audit)
+	}
+	if _, ok := f.Identity("none"); ok || !f.Run.AllowOther {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestComplaintsPointAtTheirPlace(t *testing.T) {
+	for name, row := range map[string]struct{ in, want string }{
+		"syntax":        {"identity \"a\" {", "f.hcl:1:14"},
+		"unknown block": {"identety \"a\" {}", "f.hcl:1:1"},
+		"unknown key":   {"identity \"a\" {\n  form = \"irsa\"\n}", "f.hcl:2:3"},
+		"source":        {"identity \"a\" {\n  from = \"isra\"\n}", "f.hcl:2:10  no such source: from is one of auto, irsa"},
+		"two of a name": {"identity \"a\" {}\nidentity \"a\" {}", "f.hcl:2:10  two identities of one name: \"a\" stands at f.hcl:1,1-13 already"},
+		"name":          {"identity \"a/b\" {}", "f.hcl:1:10  not a name"},
+		"role":          {"identity \"a\" {\n  role \"deploy\" {}\n}", "f.hcl:2:8  not the ARN of a role: \"deploy\" is not"},
+		"user":          {"identity \"a\" {\n  role \"arn:aws:iam::111111111111:user/u\" {}\n}", "names a user, not a role"},
+		"duration":      {"identity \"a\" {\n  role \"arn:aws:iam::111111111111:role/r\" {\n    duration = \"5m\"\n  }\n}", "f.hcl:3:16  not a duration"},
+		"kind":          {"identity \"a\" {\n  region = [1]\n}", "f.hcl:2:12  wrong kind of value: region is a string"},
+		"null":          {"identity \"a\" {\n  region = null\n}", "f.hcl:2:12"},
+		"variable":      {"identity \"a\" {\n  region = var.x\n}", "f.hcl:2:12"},
+		"no profile":    {"identity \"a\" {\n  from = \"profile\"\n}", "needs profile"},
+		"no token file": {"identity \"a\" {\n  from = \"token_file\"\n}", "go together"},
+		"not a bool":    {"run {\n  allow_other_credentials = \"x\"\n}", "f.hcl:2:29  not a truth value"},
+	} {
+		_, err := config.Parse("f.hcl", []byte(row.in))
+		var e *cure.Error
+		if !errors.As(err, &e) || e.Class != cure.Usage || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "^") {
+			t.Errorf("%s: %v\nwant %s", name, err, row.want)
+		}
+	}
+}
+
+func TestFindStopsAtTheRepository(t *testing.T) {
+	root := t.TempDir()
+	repo, deep, user := filepath.Join(root, "repo"), filepath.Join(root, "repo", "a", "b"), filepath.Join(root, "xdg")
+	for _, dir := range []string{filepath.Join(repo, ".git"), deep, filepath.Join(user, "holdfast")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(dir string) string {
+		path := filepath.Join(dir, config.Name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	find := func(want string) {
+		t.Helper()
+		if got, err := config.Find(deep, user); got != want || err != nil {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
+	}
+	put(root) // outside of the repository: not ours
+	find("")
+	find2 := put(filepath.Join(user, "holdfast"))
+	find(find2)
+	find(put(repo))
+	find(put(deep))
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(whole))
+	f.Fuzz(func(_ *testing.T, src []byte) { _, _ = config.Parse("f.hcl", src) })
+}

@@ -1,0 +1,213 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/holdfast/holdfast/internal/cred"
+)
+
+// name is what an identity may be called: it becomes a part of a URL.
+var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+func (f *File) decode(body hcl.Body) hcl.Diagnostics {
+	content, diags := body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+		{Type: "identity", LabelNames: []string{"name"}},
+		{Type: "run"},
+	}})
+	seen := map[string]hcl.Range{}
+	for _, block := range content.Blocks {
+		switch block.Type {
+		case "run":
+			diags = append(diags, f.Run.decode(block)...)
+		case "identity":
+			identity, more := decodeIdentity(block)
+			diags = append(diags, more...)
+			if first, twice := seen[identity.Name]; twice {
+				diags = append(diags, wrong(block.LabelRanges[0], "two identities of one name", fmt.Sprintf("%q stands at %s already", identity.Name, first)))
+			}
+			seen[identity.Name] = block.DefRange
+			f.Identities = append(f.Identities, identity)
+		}
+	}
+	return diags
+}
+
+func (r *Run) decode(block *hcl.Block) hcl.Diagnostics {
+	content, diags := block.Body.Content(attributes("allow_other_credentials"))
+	if a, ok := content.Attributes["allow_other_credentials"]; ok {
+		value, more := a.Expr.Value(nil)
+		diags = append(diags, more...)
+		if !more.HasErrors() && value.Type() != cty.Bool {
+			diags = append(diags, wrong(a.Expr.Range(), "not a truth value", a.Name+" is true or false"))
+		} else if !more.HasErrors() {
+			r.AllowOther = value.True()
+		}
+	}
+	return diags
+}
+
+func decodeIdentity(block *hcl.Block) (Identity, hcl.Diagnostics) {
+	schema := attributes("from", "profile", "token_file", "region", "session_name")
+	schema.Blocks = []hcl.BlockHeaderSchema{{Type: "role", LabelNames: []string{"arn"}}}
+	content, diags := block.Body.Content(schema)
+	d := decoder{content.Attributes, diags}
+	i := Identity{
+		Name: block.Labels[0], Range: block.DefRange,
+		From: From(d.text("from")), Profile: d.text("profile"), TokenFile: d.text("token_file"),
+		Region: d.text("region"), SessionName: d.text("session_name"),
+	}
+	if !name.MatchString(i.Name) {
+		d.wrong(block.LabelRanges[0], "not a name for an identity", "letters, digits, and - _ . after the first")
+	}
+	i.From = d.source(i, block.DefRange)
+	for _, b := range content.Blocks {
+		role, more := decodeRole(b)
+		d.diags = append(d.diags, more...)
+		i.Roles = append(i.Roles, role)
+	}
+	return i, d.diags
+}
+
+// source checks `from` against the attributes that belong to it, and finds it
+// where it is left out.
+func (d *decoder) source(i Identity, whole hcl.Range) From {
+	at := whole
+	if a, ok := d.attributes["from"]; ok {
+		at = a.Expr.Range()
+	}
+	from := i.From
+	switch {
+	case from == "" && i.TokenFile != "":
+		from = TokenFile
+	case from == "" && i.Profile != "":
+		from = Profile
+	case from == "":
+		from = Auto
+	}
+	all := []From{Auto, IRSA, TokenFile, Profile, Environment}
+	if !slices.Contains(all, from) {
+		d.wrong(at, "no such source", fmt.Sprintf("from is one of %s", list(all)))
+	}
+	if (from == TokenFile) != (i.TokenFile != "") {
+		d.wrong(at, "token_file and its attribute go together", `from = "token_file" and token_file = "PATH"`)
+	}
+	if from == Profile && i.Profile == "" {
+		d.wrong(at, "no profile", `from = "profile" needs profile = "NAME"`)
+	}
+	return from
+}
+
+func decodeRole(block *hcl.Block) (Role, hcl.Diagnostics) {
+	content, diags := block.Body.Content(attributes("session_name", "external_id", "duration", "tags", "transitive_tags", "source_identity", "policy"))
+	d := decoder{content.Attributes, diags}
+	r := Role{
+		ARN: block.Labels[0], Range: block.DefRange,
+		SessionName: d.text("session_name"), ExternalID: d.text("external_id"), Duration: d.duration("duration"),
+		Tags: d.texts("tags"), TransitiveTags: d.list("transitive_tags"), SourceIdentity: d.text("source_identity"), Policy: d.text("policy"),
+	}
+	if _, err := cred.ParseRole(r.ARN); err != nil {
+		d.wrong(block.LabelRanges[0], "not the ARN of a role", err.Error())
+	}
+	return r, d.diags
+}
+
+// decoder reads attributes of one block and collects what is wrong with them.
+type decoder struct {
+	attributes hcl.Attributes
+	diags      hcl.Diagnostics
+}
+
+func (d *decoder) wrong(at hcl.Range, summary, detail string) {
+	d.diags = append(d.diags, wrong(at, summary, detail))
+}
+
+func (d *decoder) value(name string, want cty.Type) (cty.Value, bool) {
+	a, ok := d.attributes[name]
+	if !ok {
+		return cty.NilVal, false
+	}
+	value, diags := a.Expr.Value(nil)
+	d.diags = append(d.diags, diags...)
+	if diags.HasErrors() {
+		return cty.NilVal, false
+	}
+	got, err := convert.Convert(value, want)
+	if err != nil || got.IsNull() || !got.IsWhollyKnown() {
+		d.wrong(a.Expr.Range(), "wrong kind of value", fmt.Sprintf("%s is a %s", name, want.FriendlyName()))
+		return cty.NilVal, false
+	}
+	return got, true
+}
+
+func (d *decoder) text(name string) string {
+	value, ok := d.value(name, cty.String)
+	if !ok {
+		return ""
+	}
+	return value.AsString()
+}
+
+func (d *decoder) texts(name string) map[string]string {
+	value, ok := d.value(name, cty.Map(cty.String))
+	if !ok {
+		return nil
+	}
+	out := map[string]string{}
+	for k, v := range value.AsValueMap() {
+		out[k] = v.AsString()
+	}
+	return out
+}
+
+func (d *decoder) list(name string) []string {
+	value, ok := d.value(name, cty.List(cty.String))
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, v := range value.AsValueSlice() {
+		out = append(out, v.AsString())
+	}
+	return out
+}
+
+func (d *decoder) duration(name string) time.Duration {
+	text := d.text(name)
+	if text == "" {
+		return 0
+	}
+	length, err := time.ParseDuration(text)
+	if err != nil || length < 15*time.Minute || length > 12*time.Hour {
+		d.wrong(d.attributes[name].Expr.Range(), "not a duration for a session", fmt.Sprintf(`%q: AWS takes "15m" to "12h"`, text))
+		return 0
+	}
+	return length
+}
+
+func attributes(names ...string) *hcl.BodySchema {
+	schema := &hcl.BodySchema{}
+	for _, name := range names {
+		schema.Attributes = append(schema.Attributes, hcl.AttributeSchema{Name: name})
+	}
+	return schema
+}
+
+func wrong(at hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at}
+}
+
+func list(all []From) string {
+	words := make([]string, len(all))
+	for i, f := range all {
+		words[i] = string(f)
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,142 @@
+package source
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/cred"
+	"github.com/holdfast/holdfast/internal/cure"
+)
+
+// Explain says for a person why hop number hop of a plan (from 1; 0 is the
+// first credential where it isn't a role) couldn't be had, and what would cure
+// it. Now is for tokens that have expired.
+func Explain(p Plan, hop int, err error, now time.Time) *cure.Error {
+	what := "no credential from " + p.Found
+	if hop > 0 {
+		what = fmt.Sprintf("can't become %s (hop %d of %d, from %s)", p.Roles[hop-1].ARN, hop, len(p.Roles), p.before(hop))
+	}
+	e := &cure.Error{What: what, Err: err}
+	var token *TokenError
+	var refusal *Refusal
+	switch {
+	case errors.As(err, &token):
+		e.Why = []string{token.Error()}
+		e.Cure = "is the token mounted, and may this user read it?  ls -lL " + token.Path
+	case errors.As(err, &refusal):
+		p.explainRefusal(e, refusal, hop, now)
+	default:
+		e.Why = []string{err.Error()}
+	}
+	return e
+}
+
+func (p *Plan) before(hop int) string {
+	if hop == 1 {
+		return p.Found
+	}
+	if before, err := cred.ParseRole(p.Roles[hop-2].ARN); err == nil {
+		return "role " + before.Name
+	}
+	return p.Roles[hop-2].ARN
+}
+
+func (p *Plan) explainRefusal(e *cure.Error, r *Refusal, hop int, now time.Time) {
+	said := r.Message
+	if r.Code != "" {
+		said = r.Code + ": " + r.Message
+	}
+	web := r.Operation == "AssumeRoleWithWebIdentity"
+	switch {
+	case r.Code == "" && strings.Contains(strings.ToLower(r.Message), "region"):
+		e.Why, e.Cure = []string{r.Message}, "name the region:  --region eu-west-1, or AWS_REGION"
+		return
+	case r.Code == "":
+		e.Why, e.Cure = []string{r.Operation + ": " + r.Message}, "can this machine reach STS? (a proxy, a VPC endpoint, AWS_ENDPOINT_URL)"
+		return
+	}
+	e.Why = append(e.Why, "AWS said: "+said)
+	var claims string
+	if web {
+		claims = p.TokenFile.describe(now)
+		if claims != "" {
+			e.Why = append(e.Why, claims)
+		}
+	}
+	e.Cure = p.cureFor(r, hop, web)
+}
+
+func (p *Plan) cureFor(r *Refusal, hop int, web bool) string {
+	switch {
+	case r.Code == "AccessDenied" && web:
+		return "is there such a role, and does its trust policy allow this issuer, sub and aud for sts:AssumeRoleWithWebIdentity?"
+	case r.Code == "AccessDenied" && hop > 0:
+		role := p.Roles[hop-1]
+		sent := "no external ID was sent"
+		if role.ExternalID != "" {
+			sent = "external ID sent: " + role.ExternalID
+		}
+		from := "the identity before it"
+		if hop > 1 {
+			from = p.Roles[hop-2].ARN
+		}
+		return fmt.Sprintf("is there such a role? its trust policy must allow %s; %s", from, sent)
+	case r.Code == "InvalidIdentityToken" && strings.Contains(r.Message, "audience"):
+		return "the token's aud must be one that the IAM OIDC provider lists (sts.amazonaws.com, or sts.amazonaws.com.cn in China)"
+	case r.Code == "InvalidIdentityToken":
+		return "is there an IAM OIDC provider for the token's issuer in this account?"
+	case r.Code == "ExpiredTokenException":
+		return "the token must be replaced by whoever makes it; kubelet does so by itself, a CI job's token often can't be"
+	case r.Code == "ExpiredToken":
+		return "the credential that this started with has ended; get a new one and start again"
+	case strings.Contains(r.Message, "MaxSessionDuration"):
+		return "ask for less (duration, --duration), or raise the role's maximum:  aws iam update-role --role-name NAME --max-session-duration SECONDS"
+	case r.Code == "InvalidClientTokenId" || r.Code == "SignatureDoesNotMatch":
+		return "are the access key and its secret whole, and is this machine's clock right?"
+	}
+	return ""
+}
+
+// describe shows the claims of the token that decide, none of them secret; the
+// signature is left out and not checked.
+func (f TokenFile) describe(now time.Time) string {
+	token, err := f.Read()
+	if err != nil {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.Split(token, ".")[1], "="))
+	if err != nil {
+		return "the token in " + string(f) + " isn't a JWT"
+	}
+	var c struct {
+		Iss, Sub string
+		Aud      audience
+		Exp      int64
+	}
+	if json.Unmarshal(payload, &c) != nil {
+		return "the token in " + string(f) + " isn't a JWT"
+	}
+	end := time.Unix(c.Exp, 0)
+	state := "valid until"
+	if !end.After(now) {
+		state = "expired at"
+	}
+	return fmt.Sprintf("the token: iss %s, sub %s, aud %s, %s %s", c.Iss, c.Sub, strings.Join(c.Aud, " and "), state, end.UTC().Format(time.RFC3339))
+}
+
+// audience is a string or a list of strings (RFC 7519, 4.1.3).
+type audience []string
+
+// UnmarshalJSON reads either.
+func (a *audience) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(a))
+}
