@@ -1,0 +1,204 @@
+package iam
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/lab/policy"
+	"github.com/holdfast/holdfast/internal/lab/wire"
+)
+
+// Role is a role as IAM keeps it.
+type Role struct {
+	Account     string
+	Name        string
+	Path        string
+	ID          string // AROA…
+	ARN         string
+	Description string
+	Created     time.Time
+	MaxSession  time.Duration
+	// Session forces the length of every session of this role; it isn't
+	// IAM's, it is the lab's. 0 forces nothing.
+	Session time.Duration
+	// Trusts is the trust policy with the unique IDs of its principals.
+	Trusts *policy.Document
+	trust  string // the same as text
+	tags   [][2]string
+}
+
+// Limits of MaxSessionDuration.
+const (
+	MinMaxSession = time.Hour
+	MaxMaxSession = 12 * time.Hour
+)
+
+// Put creates a role in an account that exists.
+func (d *Directory) Put(r Role, trust string, now time.Time) (Role, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	created, err := d.put(d.accounts[r.Account], r, trust, now)
+	if err != nil {
+		return Role{}, err
+	}
+	return *created, nil
+}
+
+func (d *Directory) put(acct *account, r Role, trust string, now time.Time) (*Role, error) {
+	if acct.roles[strings.ToLower(r.Name)] != nil {
+		return nil, wire.Refuse(http.StatusConflict, "EntityAlreadyExists", "Role with name "+r.Name+" already exists.")
+	}
+	if r.Path == "" {
+		r.Path = "/"
+	}
+	if r.MaxSession == 0 {
+		r.MaxSession = time.Hour
+	}
+	r.ID = "AROA" + uniqueID(17)
+	r.ARN = "arn:aws:iam::" + r.Account + ":role" + r.Path + r.Name
+	r.Created = now.UTC().Truncate(time.Second)
+	if err := d.setTrust(&r, trust); err != nil {
+		return nil, err
+	}
+	acct.roles[strings.ToLower(r.Name)] = &r
+	return &r, nil
+}
+
+// setTrust stores unique IDs, as IAM does when a policy is saved:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+func (d *Directory) setTrust(r *Role, text string) error {
+	stored, err := policy.MapAWS(text, d.principalID)
+	if err != nil {
+		return PolicyError(err)
+	}
+	doc, err := policy.ParseTrust(stored, d.knownKey)
+	if err != nil {
+		return PolicyError(err)
+	}
+	r.trust, r.Trusts = stored, doc
+	return nil
+}
+
+// PolicyError is how AWS refuses a document that policy refused.
+func PolicyError(err error) error {
+	var refusal *wire.Error
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.Is(err, policy.ErrUnsupported):
+		return wire.Unsupported(err.Error())
+	default:
+		text := strings.TrimPrefix(err.Error(), policy.ErrMalformed.Error()+": ")
+		return wire.Refuse(http.StatusBadRequest, "MalformedPolicyDocument", text)
+	}
+}
+
+// principalID turns what somebody wrote into what IAM stores.
+func (d *Directory) principalID(written string) (string, error) {
+	invalid := wire.Refuse(http.StatusBadRequest, "MalformedPolicyDocument",
+		fmt.Sprintf("Invalid principal in policy: \"AWS\":%q", written))
+	switch {
+	case written == "*":
+		return written, nil
+	case len(written) == 12 && strings.Trim(written, "0123456789") == "":
+		return "arn:aws:iam::" + written + ":root", nil
+	case strings.HasPrefix(written, "AROA"), strings.HasPrefix(written, "AIDA"):
+		if d.arnOf(written) == "" {
+			return "", invalid
+		}
+		return written, nil
+	}
+	if rest, ok := strings.CutPrefix(written, "arn:aws:sts::"); ok {
+		accountID, rest, _ := strings.Cut(rest, ":assumed-role/")
+		roleName, session, ok := strings.Cut(rest, "/")
+		acct := d.accounts[accountID]
+		if !ok || acct == nil || acct.roles[strings.ToLower(roleName)] == nil {
+			return "", invalid
+		}
+		return acct.roles[strings.ToLower(roleName)].ID + ":" + session, nil
+	}
+	rest, ok := strings.CutPrefix(written, "arn:aws:iam::")
+	accountID, resource, _ := strings.Cut(rest, ":")
+	switch {
+	case !ok:
+		return "", invalid
+	case resource == "root":
+		return written, nil
+	case resource == "user/administrator" && d.accounts[accountID] != nil:
+		return d.administrator(accountID).Caller.UserID, nil
+	}
+	if r := d.role(written); r != nil {
+		return r.ID, nil
+	}
+	return "", invalid
+}
+
+func (d *Directory) administrator(accountID string) *Credential {
+	for _, c := range d.keys {
+		if c.Caller.Session == nil && c.Caller.Account == accountID {
+			return c
+		}
+	}
+	return &Credential{}
+}
+
+// arnOf is the ARN behind a stored ID, "" if its owner is gone.
+func (d *Directory) arnOf(id string) string {
+	bare, session, isSession := strings.Cut(id, ":")
+	for _, acct := range d.accounts {
+		if admin := d.administrator(acct.id); admin.Caller.UserID == id {
+			return admin.Caller.ARN
+		}
+		for _, r := range acct.roles {
+			switch {
+			case r.ID != bare:
+			case isSession:
+				return "arn:aws:sts::" + acct.id + ":assumed-role/" + r.Name + "/" + session
+			default:
+				return r.ARN
+			}
+		}
+	}
+	return ""
+}
+
+// shownTrust is the trust policy as GetRole shows it: an ARN for every
+// principal that still exists, the bare ID for one that doesn't.
+func (d *Directory) shownTrust(r *Role) (string, error) {
+	return policy.MapAWS(r.trust, func(id string) (string, error) {
+		if arn := d.arnOf(id); arn != "" && !strings.HasPrefix(id, "arn:") {
+			return arn, nil
+		}
+		return id, nil
+	})
+}
+
+// TrustFor says whether a stored principal of a trust policy is this caller.
+func (c Caller) TrustFor(p policy.Principal) bool {
+	switch {
+	case p.Type == "*":
+		return true
+	case p.Type != "AWS":
+		return false
+	case p.ID == "arn:aws:iam::"+c.Account+":root", p.ID == c.UserID:
+		return true
+	}
+	return c.Session != nil && p.ID == c.Session.Role.ID
+}
+
+// knownKey lists the condition keys that sts can answer.
+func (d *Directory) knownKey(key string) bool {
+	if strings.HasPrefix(key, "aws:requesttag/") || strings.HasPrefix(key, "aws:principaltag/") {
+		return true
+	}
+	issuer := strings.ToLower(d.issuer)
+	return slices.Contains([]string{
+		issuer + ":aud", issuer + ":sub",
+		"sts:externalid", "sts:rolesessionname", "sts:sourceidentity",
+		"aws:sourceidentity", "aws:principalarn", "aws:principalaccount", "aws:userid",
+	}, key)
+}
