@@ -2,4 +2,10 @@
 // infrastructure change.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"github.com/holdfast/holdfast/internal/cli"
+)
+
+func main() { os.Exit(cli.Main()) }

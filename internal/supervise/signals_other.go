@@ -8,7 +8,9 @@ import (
 	"syscall"
 )
 
-func caught(bool) []os.Signal { return []os.Signal{os.Interrupt} }
+func caught(bool) []os.Signal { return endings() }
+
+func endings() []os.Signal { return []os.Signal{os.Interrupt} }
 
 func ownSession() *syscall.SysProcAttr { return nil }
 

@@ -15,12 +15,14 @@ import (
 // output; SIGTSTP, because Ctrl-Z would stop the renewal while a Terraform in a
 // session of its own goes on. None is ignored: a child would inherit that.
 func caught(ownSession bool) []os.Signal {
-	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE}
+	signals := append(endings(), syscall.SIGPIPE)
 	if ownSession {
 		signals = append(signals, syscall.SIGTSTP)
 	}
 	return signals
 }
+
+func endings() []os.Signal { return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} }
 
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 

@@ -1,0 +1,140 @@
+// Package cli (words in) is the command line: flags to a request, an outcome to
+// words and an exit code. A command file binds flags, makes one call, and shows
+// what came back.
+//
+// It is the only package that reads the process's environment and arguments,
+// and the only one that knows numbers of exit codes.
+package cli
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/holdfast/holdfast/internal/app"
+	"github.com/holdfast/holdfast/internal/cure"
+	"github.com/holdfast/holdfast/internal/precedence"
+	"github.com/holdfast/holdfast/internal/private"
+	"github.com/holdfast/holdfast/internal/view"
+)
+
+// Main runs the command line of this process and returns its exit code.
+func Main() int {
+	_ = private.Memory() // where the kernel says no, nothing is lost but a safeguard that SECURITY.md explains
+	dir, err := os.Getwd()
+	if err != nil {
+		view.Error(os.Stderr, err)
+		return int(cure.Failed)
+	}
+	home, _ := os.UserHomeDir() // an empty one means that there are no files there
+	host, _ := os.Hostname()    // only for the session's name
+	return Run(os.Args[1:], app.Process{
+		Environ: os.Environ(), Dir: dir, Home: home, Host: host, User: user(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	})
+}
+
+// user is who we are, for a session's name.
+func user() string {
+	for _, name := range []string{"USER", "LOGNAME"} {
+		if value := os.Getenv(name); value != "" {
+			return value
+		}
+	}
+	return "uid" + strconv.Itoa(os.Getuid())
+}
+
+// exit is an exit code that was settled by a command, with what went wrong, if
+// anything did.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return "exit " + strconv.Itoa(e.code)
+	}
+	return e.err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *exit) Unwrap() error { return e.err }
+
+// Run runs one command line and returns the exit code.
+func Run(args []string, p app.Process) int {
+	root := Commands(p)
+	root.SetArgs(args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	err := root.Execute()
+	var settled *exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &settled):
+		if settled.err != nil {
+			view.Error(p.Stderr, settled.err)
+		}
+		return settled.code
+	default:
+		view.Error(p.Stderr, err)
+		return int(cure.ClassOf(err))
+	}
+}
+
+// Commands is the tree of commands, for Run and for the generated docs.
+func Commands(p app.Process) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "holdfast",
+		Short: "keeps AWS identity intact for the whole life of an infrastructure change",
+		Long: `holdfast keeps AWS identity intact for the whole life of an infrastructure
+change: it runs Terraform, OpenTofu or any other command under credentials that
+renew while the command runs.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.AddCommand(runCommand(p), versionCommand(p))
+	return root
+}
+
+// usage is a command line that can't be understood. Under `run` it is an error
+// of holdfast's own, with an exit code that no child of its has to share.
+func usage(cmd *cobra.Command, err error) error {
+	e := &cure.Error{What: err.Error(), Cure: cmd.CommandPath() + " --help", Class: cure.Usage, Err: err}
+	if cmd.Name() == "run" {
+		return &exit{app.ExitOwn, e}
+	}
+	return e
+}
+
+// fromEnvironment sets every flag that wasn't given from its variable:
+// --role-arn from HOLDFAST_ROLE_ARN, several values apart by spaces.
+func fromEnvironment(cmd *cobra.Command, env precedence.Env) error {
+	var failed error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		name := "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := env[name]
+		if f.Changed || !ok || value == "" || failed != nil {
+			return
+		}
+		values := []string{value}
+		if _, many := f.Value.(pflag.SliceValue); many {
+			values = strings.Fields(value)
+		}
+		for _, v := range values {
+			if err := cmd.Flags().Set(f.Name, v); err != nil {
+				failed = usage(cmd, errors.New(name+": "+err.Error()))
+			}
+		}
+	})
+	return failed
+}

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/internal/app"
+	"github.com/holdfast/holdfast/internal/event"
+	"github.com/holdfast/holdfast/internal/precedence"
+	"github.com/holdfast/holdfast/internal/report"
+	"github.com/holdfast/holdfast/internal/source"
+	"github.com/holdfast/holdfast/internal/view"
+)
+
+// runFlags are the flags of `run` that need a second look before they are a
+// request.
+type runFlags struct {
+	roles      []string
+	externalID string
+	duration   time.Duration
+	allowUIDs  []uint
+	explain    bool
+	quiet      bool
+}
+
+func runCommand(p app.Process) *cobra.Command {
+	var req app.Request
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- COMMAND [ARGUMENT...]",
+		Short: "run a command under credentials that renew",
+		Long: `Runs COMMAND under credentials that renew for as long as it runs.
+
+Who it runs as is said by flags, by an identity of holdfast.hcl, or by the
+environment: with AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN (as in a pod with
+IRSA) and TG_IAM_ASSUME_ROLE it needs no flag. Every hop of the chain is renewed
+at half of its life. COMMAND finds the credentials at an address on 127.0.0.1;
+whatever would win over it is taken out of its environment (--explain shows
+what, and why).
+
+A terraform or tofu gets a session of its own and one interrupt at the most,
+whatever signals arrive. The exit code is COMMAND's own, 128+n if a signal ended
+it; 125 if holdfast itself failed or refused, 126 if COMMAND can't be run and
+127 if there is none.
+
+Flags win over variables (HOLDFAST_ROLE_ARN for --role-arn, and so on), which
+win over holdfast.hcl.`,
+		Example: `  # In a pod with IRSA: the pod's role, then the deploy role, for as long as it takes
+  holdfast run --role-arn arn:aws:iam::222222222222:role/deploy -- tofu apply
+
+  # An identity of holdfast.hcl, with a report for the pipeline
+  holdfast run --identity deploy --report run.json -- terraform apply plan.out
+
+  # What would be changed around the command, without starting it
+  holdfast run --explain -- tofu plan`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := fromEnvironment(cmd, precedence.NewEnv(p.Environ)); err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return usage(cmd, errors.New("there is no command to run"))
+			}
+			req.Command = args
+			if err := flags.apply(&req); err != nil {
+				return usage(cmd, err)
+			}
+			if flags.explain {
+				return explain(req, p)
+			}
+			return run(cmd.Context(), req, p, flags.quiet)
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false)
+	f.SortFlags = false
+	f.StringVar(&req.Identity, "identity", "", "identity of holdfast.hcl to run as")
+	f.StringArrayVar(&flags.roles, "role-arn", nil, "role to assume; repeat it for a chain")
+	f.StringVar(&req.Wish.TokenFile, "web-identity-token-file", "", "file with the web identity token for the first role")
+	f.StringVar(&req.Wish.Profile, "profile", "", "profile to start from")
+	f.StringVar(&req.Wish.SessionName, "session-name", "", "name of the sessions in CloudTrail (default holdfast-USER-HOST)")
+	f.StringVar(&flags.externalID, "external-id", "", "external ID for the last role")
+	f.DurationVar(&flags.duration, "duration", 0, "length of the last role's sessions, 15m to 12h (default what AWS gives: 1h)")
+	f.StringVar(&req.Region, "region", "", "region whose STS is asked")
+	f.StringVar(&req.Listen, "listen", "", "address of the endpoint, on 127.0.0.1 (default a free port)")
+	f.UintSliceVar(&flags.allowUIDs, "allow-uid", nil, "another user who may ask the endpoint (a sidecar's)")
+	f.BoolVar(&req.AllowOther, "allow-other-credentials", false, "go on where the code names credentials of its own")
+	f.BoolVar(&req.Foreground, "foreground", false, "keep terraform or tofu in the terminal's process group (Ctrl-Z, /dev/tty)")
+	f.BoolVar(&flags.explain, "explain", false, "show what would be changed around the command, and don't start it")
+	f.StringVar(&req.ReportFile, "report", "", "file to write the report to, in JSON (docs/JSON.md)")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
+	return cmd
+}
+
+func (f runFlags) apply(req *app.Request) error {
+	for _, arn := range f.roles {
+		req.Wish.Roles = append(req.Wish.Roles, source.Role{ARN: arn})
+	}
+	if last := len(req.Wish.Roles) - 1; last >= 0 {
+		req.Wish.Roles[last].ExternalID, req.Wish.Roles[last].Duration = f.externalID, f.duration
+	} else if f.externalID != "" || f.duration != 0 {
+		return errors.New("--external-id and --duration belong to a --role-arn, and there is none")
+	}
+	for _, uid := range f.allowUIDs {
+		req.AllowUIDs = append(req.AllowUIDs, uint32(uid))
+	}
+	return nil
+}
+
+func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error {
+	// A signal ends the wait for the first credential; from then on signals
+	// are the child's affair.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(orBackground(ctx)), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	voice := app.Voice{
+		Event: func(e event.Event) {
+			if !quiet || e.Severity > event.Notice {
+				view.Event(p.Stderr, e)
+			}
+		},
+		Started: func(i report.Identity) {
+			if !quiet {
+				view.Started(p.Stderr, i)
+			}
+		},
+	}
+	result, err := app.Run(ctx, req, p, voice)
+	if err == nil && !quiet {
+		view.Summary(p.Stderr, result)
+	}
+	if req.ReportFile != "" {
+		if failed := writeReport(req.ReportFile, result); failed != nil {
+			view.Error(p.Stderr, failed)
+		}
+	}
+	if err == nil && result.ExitCode == 0 {
+		return nil
+	}
+	return &exit{result.ExitCode, err}
+}
+
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
+}
+
+// writeReport writes the report whole or not at all, for its owner alone.
+func writeReport(path string, r report.Run) error {
+	var b bytes.Buffer
+	if err := view.JSON(&b, r); err != nil {
+		return err
+	}
+	next, err := os.CreateTemp(filepath.Dir(path), ".holdfast-report-")
+	if err != nil {
+		return err
+	}
+	_, err = next.Write(b.Bytes())
+	if err = errors.Join(err, next.Close()); err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(next.Name()))
+	}
+	return nil
+}
+
+func explain(req app.Request, p app.Process) error {
+	x, err := app.Explain(req, p)
+	if err != nil {
+		return &exit{app.ExitOwn, err}
+	}
+	view.Explain(p.Stdout, x)
+	return nil
+}
