@@ -199,7 +199,7 @@ func layOut(t *testing.T, r row, s stubs) scene {
 	write(t, filepath.Join(dir, "config"), config, 0o600)
 	write(t, filepath.Join(dir, "credentials"), credentials, 0o600)
 	write(t, filepath.Join(home, "other"), "[default]\naws_access_key_id = AKPROFILE\naws_secret_access_key = s\n", 0o600)
-	write(t, filepath.Join(home, "jwt"), "jwt", 0o600)
+	write(t, filepath.Join(home, "jwt"), "header.payload.signature", 0o600)
 	write(t, filepath.Join(home, "process"), "#!/bin/sh\necho '"+`{"Version":1,"AccessKeyId":"AKPROCESS","SecretAccessKey":"s","SessionToken":"t","Expiration":"2099-01-01T00:00:00Z"}`+"'\n", 0o700)
 	cached := `{"accessToken":"t","expiresAt":"2099-01-01T00:00:00Z","startUrl":"https://corp.example","region":"eu-west-1"}`
 	for _, name := range []string{"corp", "https://corp.example"} {
