@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/precedence"
@@ -162,37 +161,5 @@ func extend(sections []precedence.Section, more string) {
 	key := &keys[len(keys)-1]
 	if !key.Blank && !precedence.KeepsNoValue(key.Name) {
 		key.Value += "\n" + more
-	}
-}
-
-// Strip takes the settings that give credentials out of one profile's
-// sections and leaves every other byte as it is. A setting goes with the
-// lines that continue it.
-func Strip(src []byte, kind precedence.Kind, profiles []string) []byte {
-	var out bytes.Buffer
-	inside, cutting := false, false
-	lines := read(src)
-	for i, l := range lines {
-		switch l.sort {
-		case header:
-			inside, cutting = precedence.SelectsSection(kind, l.name, profiles), false
-		case property:
-			cutting = inside && precedence.GivesCredentials(l.name)
-		case other:
-			// Comments stay, wherever they are.
-			write(&out, l, i == len(lines)-1)
-			continue
-		}
-		if !cutting {
-			write(&out, l, i == len(lines)-1)
-		}
-	}
-	return out.Bytes()
-}
-
-func write(out *bytes.Buffer, l line, last bool) {
-	out.WriteString(l.text)
-	if !last {
-		out.WriteByte('\n')
 	}
 }

@@ -140,9 +140,10 @@ func setting(name string, expr hcl.Expression, rng hcl.Range) Setting {
 }
 
 // literal evaluates with no variables and no functions, so whatever succeeds
-// is a literal.
+// is a literal. A nil context won't do: JSON would then take "${var.x}" for
+// the text itself (hcl json/structure.go).
 func literal(expr hcl.Expression) (cty.Value, bool) {
-	v, diags := expr.Value(nil)
+	v, diags := expr.Value(&hcl.EvalContext{})
 	v, _ = v.UnmarkDeep()
 	if diags.HasErrors() || !v.IsWhollyKnown() {
 		return cty.NilVal, false
