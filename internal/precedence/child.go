@@ -22,17 +22,6 @@ type Delivery struct {
 	Region string
 }
 
-// Reader is who will read the environment.
-type Reader int
-
-// The readers. They get the same treatment for now; the difference is kept
-// because Terragrunt's files read variables with get_env, which fails for one
-// that was taken out.
-const (
-	Terraform Reader = iota // terraform, tofu: nothing may win over the endpoint
-	Command                 // any other command, and what it starts
-)
-
 // Change is one difference between the old environment and the child's. Old
 // and New never hold a secret.
 type Change struct {
@@ -66,7 +55,7 @@ type Plan struct {
 // otherwise, which Shadowed tells. Nothing is set to "": botocore takes a
 // blank AWS_PROFILE for a missing profile and a blank relative URI for a set
 // one. AWS_ENDPOINT_URL and its relatives aren't touched.
-func Child(f Facts, d Delivery, _ Reader) Plan {
+func Child(f Facts, d Delivery) Plan {
 	p := planner{before: f.Env, plan: Plan{Env: Env{}}}
 	for name, value := range f.Env {
 		p.plan.Env[name] = value
@@ -83,8 +72,8 @@ func Child(f Facts, d Delivery, _ Reader) Plan {
 	}
 	p.profiles(f)
 	p.set(fullURI, d.FullURI, "holdfast's endpoint")
-	p.set(token, d.Token, "the endpoint's token, for SDKs that know no token file")
-	p.set(tokenFile, d.TokenFile, "the endpoint's token; it wins over the plain one")
+	p.deliver(token, d.Token, "the endpoint's token, for SDKs that know no token file")
+	p.deliver(tokenFile, d.TokenFile, "the endpoint's token; it wins over the plain one")
 	p.set("AWS_EC2_METADATA_DISABLED", "true", "an endpoint that fails must not end in the machine's own role")
 	p.copies(f, d.CopyDir)
 	p.region(d.Region)
@@ -125,6 +114,15 @@ type planner struct {
 func (p *planner) remove(name, why string) {
 	p.change(name, "", why)
 	delete(p.plan.Env, name)
+}
+
+// deliver leaves no other endpoint's token behind, which would be sent to ours.
+func (p *planner) deliver(name, value, why string) {
+	if _, inherited := p.plan.Env[name]; inherited && value == "" {
+		p.remove(name, "it belongs to another endpoint")
+		return
+	}
+	p.set(name, value, why)
 }
 
 func (p *planner) set(name, value, why string) {

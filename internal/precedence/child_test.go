@@ -30,7 +30,7 @@ func TestAfterChildTheEndpointWins(t *testing.T) {
 	shadowed := 0
 	for _, r := range rows() {
 		sc := layOut(t, r, s)
-		plan := precedence.Child(sc.facts, delivery(t, sc, s), precedence.Terraform)
+		plan := precedence.Child(sc.facts, delivery(t, sc, s))
 		if err := profile.Write(plan.Copies); err != nil {
 			t.Fatalf("%s\n %v", r, err)
 		}
@@ -72,7 +72,7 @@ func TestCopiesAgreeWithTheFactsAfterwards(t *testing.T) {
 	s := serve(t)
 	for _, r := range rows() {
 		sc := layOut(t, r, s)
-		plan := precedence.Child(sc.facts, delivery(t, sc, s), precedence.Terraform)
+		plan := precedence.Child(sc.facts, delivery(t, sc, s))
 		if err := profile.Write(plan.Copies); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestChildSaysWhatItDoesAndNoSecret(t *testing.T) {
 		"AWS_ROLE_ARN":                       "arn:aws:iam::111111111111:role/pod", "AWS_PROFILE": "", "AWS_ENDPOINT_URL": "http://lab", "PATH": "/bin",
 	}
 	d := precedence.Delivery{FullURI: "http://127.0.0.1:1/" + hidden, Token: hidden + "new", TokenFile: "/run/token"}
-	plan := precedence.Child(precedence.Facts{Env: env, Home: "/nobody"}, d, precedence.Terraform)
+	plan := precedence.Child(precedence.Facts{Env: env, Home: "/nobody"}, d)
 	text := fmt.Sprintf("%v %+v %#v", plan.Changes, plan.Changes, plan.Changes)
 	if strings.Contains(text, hidden) {
 		t.Errorf("a secret shows: %s", text)
@@ -141,7 +141,7 @@ func TestRegion(t *testing.T) {
 		{"the profile has it", "exporting it would beat another profile's region", precedence.Env{"AWS_PROFILE": "x"}, ""},
 		{"nobody has it", "metadata had", precedence.Env{"AWS_PROFILE": "y"}, "metadata"},
 	} {
-		plan := precedence.Child(precedence.Facts{Env: c.env, Home: "/h", Files: files}, precedence.Delivery{Region: "metadata"}, precedence.Command)
+		plan := precedence.Child(precedence.Facts{Env: c.env, Home: "/h", Files: files}, precedence.Delivery{Region: "metadata"})
 		if got := plan.Env["AWS_REGION"]; got != c.want {
 			t.Errorf("%s (%s): AWS_REGION = %q, want %q", c.name, c.why, got, c.want)
 		}
@@ -195,7 +195,7 @@ provider "aws" {
 		profile.Parse("/h/.aws/config", precedence.Config, []byte(config)),
 		profile.Parse("/h/other", precedence.Config, []byte("[default]\ncredential_process = x hunter2\n")),
 	}}
-	plan := precedence.Child(facts, precedence.Delivery{FullURI: "http://127.0.0.1:1/", CopyDir: "/p"}, precedence.Terraform)
+	plan := precedence.Child(facts, precedence.Delivery{FullURI: "http://127.0.0.1:1/", CopyDir: "/p"})
 	shadows := precedence.Shadowed(plan.After, code.Parse("main.tf", []byte(src)).Clients)
 	got := fmt.Sprintf("%+v", shadows)
 	if strings.Contains(got, "hunter2") {
@@ -220,5 +220,13 @@ provider "aws" {
 	}
 	if shadows[5].Certain {
 		t.Error("an expression is taken for certain")
+	}
+}
+
+func TestNoOtherEndpointsTokenIsLeft(t *testing.T) {
+	env := precedence.Env{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/var/run/pod", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "pod"}
+	plan := precedence.Child(precedence.Facts{Env: env}, precedence.Delivery{FullURI: "http://127.0.0.1:1/", Token: "ours"})
+	if _, ok := plan.Env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]; ok || plan.Env["AWS_CONTAINER_AUTHORIZATION_TOKEN"] != "ours" {
+		t.Errorf("environment: %v", plan.Env.Environ())
 	}
 }

@@ -66,7 +66,7 @@ func judge(t *testing.T, sdk precedence.SDK, cmd *exec.Cmd) {
 	var names []string
 	for _, r := range rows() {
 		sc := layOut(t, r, s)
-		plan := precedence.Child(sc.facts, delivery(t, sc, s), precedence.Terraform)
+		plan := precedence.Child(sc.facts, delivery(t, sc, s))
 		if err := profile.Write(plan.Copies); err != nil {
 			t.Fatal(err)
 		}

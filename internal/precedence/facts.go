@@ -117,18 +117,21 @@ type Section struct {
 // Key is one setting. Values that are secrets, or may hold one, aren't kept.
 type Key struct {
 	Name   string // lower case
-	Value  string
-	Blank  bool // nothing follows the equals sign
+	Value  string // "" unless KeepsValue
+	Blank  bool   // nothing follows the equals sign
 	Line   int
 	Column int
 }
 
-// KeepsNoValue says of a key in a configuration file that its value is, or
-// may hold, a secret. A command line (credential_process) often does.
-func KeepsNoValue(key string) bool {
+// KeepsValue says of a key in a configuration file that its value is known to
+// be no secret. Everything else is kept as set or blank only: other programs
+// store passwords in these files, and a credential_process often holds one.
+func KeepsValue(key string) bool {
 	switch key {
-	case "aws_access_key_id", "aws_secret_access_key", "aws_session_token",
-		"aws_security_token", "credential_process", "sso_registration_token":
+	case "region", "output", "ca_bundle", "services",
+		"role_arn", "role_session_name", "external_id", "mfa_serial", "duration_seconds",
+		"source_profile", "credential_source", "web_identity_token_file",
+		"sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name":
 		return true
 	}
 	return false

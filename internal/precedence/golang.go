@@ -75,16 +75,17 @@ func goCode(f Facts, found Winner) Winner {
 	}
 	for _, name := range []string{"web_identity_token", "web_identity_token_file"} {
 		if s, ok := f.Client.Setting(block + "." + name); ok {
-			return Winner{Source: CodeWebIdentity, Where: codeWhere(s)}
+			return Winner{Source: CodeWebIdentity, Where: codeWhere(s), Renewable: name == "web_identity_token_file"}
 		}
 	}
 	where := codeWhere(f.Client.Settings[i])
 	// Provider and backend fall back to the SDK's variables here
 	// (opentofu internal/backend/remote-state/s3/backend.go).
-	if first(f.Env, "AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE") == "" {
+	from := first(f.Env, "AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE")
+	if from == "" {
 		return failure(where, "", block+" has no token, and the variables have none")
 	}
-	return Winner{Source: CodeWebIdentity, Where: where}
+	return Winner{Source: CodeWebIdentity, Where: where, Renewable: from == "AWS_WEB_IDENTITY_TOKEN_FILE"}
 }
 
 func codeWhere(s code.Setting) Where {

@@ -18,6 +18,8 @@ type jsView struct {
 func (f Facts) javascript() jsView {
 	v := jsView{profiles: map[string]jsProfile{}, sessions: map[string]jsProfile{}}
 	if file := f.file(f.location("AWS_CONFIG_FILE").Expanded, Config); file != nil {
+		// [profile default] takes the whole place of [default].
+		twin := slices.ContainsFunc(file.Sections, func(s Section) bool { return s.Name == "profile default" })
 		for _, s := range file.Sections {
 			kind, name, ok := strings.Cut(s.Name, " ")
 			name = strings.Trim(name, `"'`)
@@ -26,7 +28,7 @@ func (f Facts) javascript() jsView {
 				v.add(v.profiles, name, file, s)
 			case ok && kind == "sso-session":
 				v.add(v.sessions, name, file, s)
-			case s.Name == "default":
+			case s.Name == "default" && !twin:
 				v.add(v.profiles, "default", file, s)
 			}
 		}

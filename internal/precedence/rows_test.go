@@ -34,6 +34,7 @@ func dimensions() []dimension {
 		{"place", []string{"home", "variables", "blank variables"}},
 		{"container", []string{"none", "full", "relative", "both", "blank relative and full", "blank full"}},
 		{"imds", []string{"off", "on"}},
+		{"legacy file", []string{"unset", "set"}},
 		{"code", []string{"none", "profile x", "profile missing", "profile plain", "profile default", "files", "keys", "expression"}},
 	}
 }
@@ -94,68 +95,79 @@ func (r row) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// pairwise generates rows in which every two values of two dimensions meet.
-// It is greedy and deterministic: each row starts from a pair that is still
-// missing and takes, dimension by dimension, the value that adds most pairs.
-func pairwise(dims []dimension) []row {
-	type pair struct{ a, va, b, vb int }
-	missing := map[pair]bool{}
-	var order []pair
+// pair is two values of two dimensions, by index; a comes before b.
+type pair struct{ a, va, b, vb int }
+
+func met(a, va, b, vb int) pair {
+	if a > b {
+		return pair{b, vb, a, va}
+	}
+	return pair{a, va, b, vb}
+}
+
+func pairs(dims []dimension) []pair {
+	var all []pair
 	for a := range dims {
 		for b := a + 1; b < len(dims); b++ {
 			for va := range dims[a].values {
 				for vb := range dims[b].values {
-					p := pair{a, va, b, vb}
-					missing[p] = true
-					order = append(order, p)
+					all = append(all, pair{a, va, b, vb})
 				}
 			}
 		}
 	}
-	met := func(a, va, b, vb int) pair {
-		if a > b {
-			return pair{b, vb, a, va}
-		}
-		return pair{a, va, b, vb}
+	return all
+}
+
+// pairwise generates rows in which every two values of two dimensions meet.
+// It is greedy and deterministic: each row starts from a pair that is still
+// missing and takes, dimension by dimension, the value that adds most pairs.
+func pairwise(dims []dimension) []row {
+	missing := map[pair]bool{}
+	for _, p := range pairs(dims) {
+		missing[p] = true
 	}
 	var rows []row
-	for _, start := range order {
+	for _, start := range pairs(dims) {
 		if !missing[start] {
 			continue
 		}
 		chosen := map[int]int{start.a: start.va, start.b: start.vb}
 		for d := range dims {
-			if _, ok := chosen[d]; ok {
-				continue
+			if _, ok := chosen[d]; !ok {
+				chosen[d] = best(d, len(dims[d].values), len(rows), chosen, missing)
 			}
-			// Ties go to a value that rotates, so that rows stay varied.
-			best, most := 0, -1
-			for i := range dims[d].values {
-				v := (i + len(rows)) % len(dims[d].values)
-				count := 0
-				for other, vo := range chosen {
-					if missing[met(d, v, other, vo)] {
-						count++
-					}
-				}
-				if count > most {
-					best, most = v, count
-				}
-			}
-			chosen[d] = best
 		}
 		r := row{}
 		for d, v := range chosen {
 			r[dims[d].name] = dims[d].values[v]
-			for o, vo := range chosen {
-				if d < o {
-					delete(missing, pair{d, v, o, vo})
+			for other, vo := range chosen {
+				if d != other {
+					delete(missing, met(d, v, other, vo))
 				}
 			}
 		}
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// best is the value of dimension d that adds most pairs. Ties go to a value
+// that rotates from row to row, so that rows stay varied.
+func best(d, values, rotation int, chosen map[int]int, missing map[pair]bool) int {
+	winner, most := 0, -1
+	for i := range values {
+		v, count := (i+rotation)%values, 0
+		for other, vo := range chosen {
+			if missing[met(d, v, other, vo)] {
+				count++
+			}
+		}
+		if count > most {
+			winner, most = v, count
+		}
+	}
+	return winner
 }
 
 // rows are the pairwise ones, and each content once more where nothing stands
@@ -166,7 +178,7 @@ func rows() []row {
 		for _, file := range []string{"config", "credentials"} {
 			for _, in := range []string{"none", "profile x"} {
 				out = append(out, row{"keys": "none", "web": "none", "name": "x", "default": "absent", "x": content,
-					"file": file, "place": "home", "container": "full", "imds": "off", "code": in})
+					"file": file, "place": "home", "container": "full", "imds": "off", "legacy file": "unset", "code": in})
 			}
 		}
 	}
@@ -199,6 +211,7 @@ func layOut(t *testing.T, r row, s stubs) scene {
 	write(t, filepath.Join(dir, "config"), config, 0o600)
 	write(t, filepath.Join(dir, "credentials"), credentials, 0o600)
 	write(t, filepath.Join(home, "other"), "[default]\naws_access_key_id = AKPROFILE\naws_secret_access_key = s\n", 0o600)
+	write(t, filepath.Join(home, "legacy"), "AWSAccessKeyId=AKLEGACY\nAWSSecretKey=s\n", 0o600)
 	write(t, filepath.Join(home, "jwt"), "header.payload.signature", 0o600)
 	write(t, filepath.Join(home, "process"), "#!/bin/sh\necho '"+`{"Version":1,"AccessKeyId":"AKPROCESS","SecretAccessKey":"s","SessionToken":"t","Expiration":"2099-01-01T00:00:00Z"}`+"'\n", 0o700)
 	cached := `{"accessToken":"t","expiresAt":"2099-01-01T00:00:00Z","startUrl":"https://corp.example","region":"eu-west-1"}`
@@ -276,6 +289,9 @@ func (sc scene) variables(s stubs) {
 		set("", relative)
 	case "blank full":
 		set("", full)
+	}
+	if sc.row["legacy file"] == "set" {
+		set(filepath.Join(sc.home, "legacy"), "AWS_CREDENTIAL_FILE")
 	}
 	if sc.row["imds"] == "off" {
 		set("true", "AWS_EC2_METADATA_DISABLED")

@@ -97,6 +97,7 @@ func key(w precedence.Winner) string {
 		precedence.ContainerFull:     "AKFULL",
 		precedence.InstanceMetadata:  "AKIMDS",
 		precedence.CodeKeys:          "AKCODE",
+		precedence.LegacyFile:        "AKLEGACY",
 	}[w.Source]
 	if known == "" {
 		return "none"

@@ -74,7 +74,7 @@ func Decide(sdk SDK, f Facts) Winner {
 	default:
 		w = decideGo(f)
 	}
-	w.Renewable = renewable(w)
+	w.Renewable = w.Renewable || renewable(w)
 	return w
 }
 

@@ -145,7 +145,7 @@ func Parse(path string, kind precedence.Kind, src []byte) precedence.File {
 		case property:
 			s := &file.Sections[len(file.Sections)-1]
 			key := precedence.Key{Name: l.name, Value: l.value, Blank: l.blank, Line: l.number, Column: l.column}
-			if precedence.KeepsNoValue(l.name) {
+			if !precedence.KeepsValue(l.name) {
 				key.Value = ""
 			}
 			s.Keys = append(s.Keys, key)
@@ -159,7 +159,7 @@ func Parse(path string, kind precedence.Kind, src []byte) precedence.File {
 func extend(sections []precedence.Section, more string) {
 	keys := sections[len(sections)-1].Keys
 	key := &keys[len(keys)-1]
-	if !key.Blank && !precedence.KeepsNoValue(key.Name) {
+	if !key.Blank && precedence.KeepsValue(key.Name) {
 		key.Value += "\n" + more
 	}
 }
