@@ -233,7 +233,7 @@ func (j *job) environment(w link.Welcome, dir *private.Dir, socket string, allow
 }
 
 func (j *job) child(d precedence.Delivery) precedence.Plan {
-	return precedence.Child(j.around.facts, d, j.around.reader)
+	return precedence.Child(j.around.facts, d)
 }
 
 // outlive keeps the endpoint up until the last registered Terraform is gone,

@@ -17,16 +17,14 @@ import (
 type surroundings struct {
 	facts   precedence.Facts
 	clients []code.Client
-	reader  precedence.Reader
 	unseen  []string // what couldn't be looked at, in words
 }
 
 // look reads them. Only a Terraform's own directory is read; what a wrapper
 // will run, and where, isn't known before it does.
 func look(command []string, engine string, p Process, env precedence.Env) surroundings {
-	s := surroundings{reader: precedence.Command}
+	s := surroundings{}
 	if engine != "" {
-		s.reader = precedence.Terraform
 		dir := workDir(command[1:], p.Dir)
 		s.readCode(dir, engine)
 		s.readInitialised(dir, env)
@@ -46,7 +44,7 @@ func (s *surroundings) readCode(dir, engine string) {
 	}
 	s.clients = append(s.clients, read.Clients...)
 	for _, problem := range read.Problems {
-		s.unseen = append(s.unseen, problem.Error())
+		s.unseen = append(s.unseen, problem.Range.String()+": "+problem.Message)
 	}
 }
 

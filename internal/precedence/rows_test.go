@@ -1,0 +1,354 @@
+package precedence_test
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/internal/precedence"
+	"github.com/holdfast/holdfast/internal/profile"
+	"github.com/holdfast/holdfast/internal/tf/code"
+)
+
+// dimension is one thing that varies between rows. Its values are names; what
+// a name means is in the functions below.
+type dimension struct {
+	name   string
+	values []string
+}
+
+func dimensions() []dimension {
+	return []dimension{
+		{"keys", []string{"none", "both", "legacy", "id only", "blank"}},
+		{"web", []string{"none", "both", "no role", "blank"}},
+		{"name", []string{"unset", "x", "default variable x", "missing", "blank", "x and default", "both x"}},
+		{"default", []string{"absent", "region", "keys"}},
+		{"x", contentNames()},
+		{"file", []string{"config", "credentials"}},
+		{"place", []string{"home", "variables", "blank variables"}},
+		{"container", []string{"none", "full", "relative", "both", "blank relative and full", "blank full"}},
+		{"imds", []string{"off", "on"}},
+		{"legacy file", []string{"unset", "set"}},
+		{"code", []string{"none", "profile x", "profile missing", "profile plain", "profile default", "files", "keys", "expression"}},
+	}
+}
+
+// contents are what a profile may say. %HOME% stands for the row's directory.
+func contents() map[string][]string {
+	return map[string][]string{
+		"absent":             nil,
+		"region":             {"region = eu-west-1"},
+		"keys":               {"aws_access_key_id = AKPROFILE", "aws_secret_access_key = s"},
+		"id only":            {"aws_access_key_id = AKPROFILE"},
+		"blank keys":         {"aws_access_key_id =", "aws_secret_access_key ="},
+		"keys and role":      {"aws_access_key_id = AKPROFILE", "aws_secret_access_key = s", "role_arn = arn:aws:iam::111111111111:role/x"},
+		"role":               {"role_arn = arn:aws:iam::111111111111:role/x"},
+		"source":             {"role_arn = arn:aws:iam::111111111111:role/x", "source_profile = base"},
+		"source itself":      {"role_arn = arn:aws:iam::111111111111:role/x", "source_profile = x", "aws_access_key_id = AKPROFILE", "aws_secret_access_key = s"},
+		"source missing":     {"role_arn = arn:aws:iam::111111111111:role/x", "source_profile = nowhere"},
+		"source empty":       {"role_arn = arn:aws:iam::111111111111:role/x", "source_profile = plain"},
+		"source of a source": {"role_arn = arn:aws:iam::111111111111:role/x", "source_profile = hop"},
+		"source, no role":    {"source_profile = base"},
+		"source and process": {"role_arn = arn:aws:iam::111111111111:role/x", "source_profile = base", "credential_process = %HOME%/process"},
+		"mfa":                {"role_arn = arn:aws:iam::111111111111:role/x", "source_profile = base", "mfa_serial = arn:aws:iam::111111111111:mfa/me"},
+		"from variables":     {"role_arn = arn:aws:iam::111111111111:role/x", "credential_source = Environment"},
+		"from container":     {"role_arn = arn:aws:iam::111111111111:role/x", "credential_source = EcsContainer"},
+		"from metadata":      {"role_arn = arn:aws:iam::111111111111:role/x", "credential_source = Ec2InstanceMetadata"},
+		"from nonsense":      {"role_arn = arn:aws:iam::111111111111:role/x", "credential_source = Nonsense"},
+		"web":                {"role_arn = arn:aws:iam::111111111111:role/x", "web_identity_token_file = %HOME%/jwt"},
+		"web, no role":       {"web_identity_token_file = %HOME%/jwt"},
+		"sso session":        {"sso_session = corp", "sso_account_id = 111111111111", "sso_role_name = r"},
+		"sso legacy":         {"sso_start_url = https://corp.example", "sso_region = eu-west-1", "sso_account_id = 111111111111", "sso_role_name = r"},
+		"sso incomplete":     {"sso_start_url = https://corp.example", "sso_role_name = r"},
+		"sso nowhere":        {"sso_session = nowhere", "sso_account_id = 111111111111", "sso_role_name = r"},
+		"login":              {"login_session = arn:aws:sts::111111111111:me"},
+		"process":            {"credential_process = %HOME%/process"},
+		"process and keys":   {"credential_process = %HOME%/process", "aws_access_key_id = AKPROFILE", "aws_secret_access_key = s"},
+		"web and keys":       {"role_arn = arn:aws:iam::111111111111:role/x", "web_identity_token_file = %HOME%/jwt", "aws_access_key_id = AKPROFILE", "aws_secret_access_key = s"},
+		"twice":              {"region = eu-west-1", "[SAME]", "aws_access_key_id = AKPROFILE", "aws_secret_access_key = s"},
+	}
+}
+
+func contentNames() []string {
+	var names []string
+	for name := range contents() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// row is one value for each dimension.
+type row map[string]string
+
+func (r row) String() string {
+	var parts []string
+	for _, d := range dimensions() {
+		parts = append(parts, d.name+"="+r[d.name])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// pair is two values of two dimensions, by index; a comes before b.
+type pair struct{ a, va, b, vb int }
+
+func met(a, va, b, vb int) pair {
+	if a > b {
+		return pair{b, vb, a, va}
+	}
+	return pair{a, va, b, vb}
+}
+
+func pairs(dims []dimension) []pair {
+	var all []pair
+	for a := range dims {
+		for b := a + 1; b < len(dims); b++ {
+			for va := range dims[a].values {
+				for vb := range dims[b].values {
+					all = append(all, pair{a, va, b, vb})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// pairwise generates rows in which every two values of two dimensions meet.
+// It is greedy and deterministic: each row starts from a pair that is still
+// missing and takes, dimension by dimension, the value that adds most pairs.
+func pairwise(dims []dimension) []row {
+	missing := map[pair]bool{}
+	for _, p := range pairs(dims) {
+		missing[p] = true
+	}
+	var rows []row
+	for _, start := range pairs(dims) {
+		if !missing[start] {
+			continue
+		}
+		chosen := map[int]int{start.a: start.va, start.b: start.vb}
+		for d := range dims {
+			if _, ok := chosen[d]; !ok {
+				chosen[d] = best(d, len(dims[d].values), len(rows), chosen, missing)
+			}
+		}
+		r := row{}
+		for d, v := range chosen {
+			r[dims[d].name] = dims[d].values[v]
+			for other, vo := range chosen {
+				if d != other {
+					delete(missing, met(d, v, other, vo))
+				}
+			}
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// best is the value of dimension d that adds most pairs. Ties go to a value
+// that rotates from row to row, so that rows stay varied.
+func best(d, values, rotation int, chosen map[int]int, missing map[pair]bool) int {
+	winner, most := 0, -1
+	for i := range values {
+		v, count := (i+rotation)%values, 0
+		for other, vo := range chosen {
+			if missing[met(d, v, other, vo)] {
+				count++
+			}
+		}
+		if count > most {
+			winner, most = v, count
+		}
+	}
+	return winner
+}
+
+// rows are the pairwise ones, and each content once more where nothing stands
+// before it.
+func rows() []row {
+	out := pairwise(dimensions())
+	for _, content := range contentNames() {
+		for _, file := range []string{"config", "credentials"} {
+			for _, in := range []string{"none", "profile x"} {
+				out = append(out, row{"keys": "none", "web": "none", "name": "x", "default": "absent", "x": content,
+					"file": file, "place": "home", "container": "full", "imds": "off", "legacy file": "unset", "code": in})
+			}
+		}
+	}
+	return out
+}
+
+// scene is a row that has been laid out on the disk.
+type scene struct {
+	row   row
+	home  string
+	env   precedence.Env
+	facts precedence.Facts
+}
+
+func layOut(t *testing.T, r row, s stubs) scene {
+	t.Helper()
+	home := t.TempDir()
+	sc := scene{row: r, home: home, env: s.environment(home)}
+	sc.variables(s)
+	dir := filepath.Join(home, ".aws")
+	switch r["place"] {
+	case "variables":
+		dir = filepath.Join(home, "elsewhere")
+		sc.env["AWS_CONFIG_FILE"] = filepath.Join(dir, "config")
+		sc.env["AWS_SHARED_CREDENTIALS_FILE"] = filepath.Join(dir, "credentials")
+	case "blank variables":
+		sc.env["AWS_CONFIG_FILE"], sc.env["AWS_SHARED_CREDENTIALS_FILE"] = "", ""
+	}
+	config, credentials := sc.files()
+	write(t, filepath.Join(dir, "config"), config, 0o600)
+	write(t, filepath.Join(dir, "credentials"), credentials, 0o600)
+	write(t, filepath.Join(home, "other"), "[default]\naws_access_key_id = AKPROFILE\naws_secret_access_key = s\n", 0o600)
+	write(t, filepath.Join(home, "legacy"), "AWSAccessKeyId=AKLEGACY\nAWSSecretKey=s\n", 0o600)
+	write(t, filepath.Join(home, "jwt"), "header.payload.signature", 0o600)
+	write(t, filepath.Join(home, "process"), "#!/bin/sh\necho '"+`{"Version":1,"AccessKeyId":"AKPROCESS","SecretAccessKey":"s","SessionToken":"t","Expiration":"2099-01-01T00:00:00Z"}`+"'\n", 0o700)
+	cached := `{"accessToken":"t","expiresAt":"2099-01-01T00:00:00Z","startUrl":"https://corp.example","region":"eu-west-1"}`
+	for _, name := range []string{"corp", "https://corp.example"} {
+		sum := sha1.Sum([]byte(name))
+		write(t, filepath.Join(home, ".aws/sso/cache", hex.EncodeToString(sum[:])+".json"), cached, 0o600)
+	}
+	sum := sha256.Sum256([]byte("arn:aws:sts::111111111111:me"))
+	write(t, filepath.Join(home, ".aws/login/cache", hex.EncodeToString(sum[:])+".json"),
+		`{"accessToken":{"accessKeyId":"AKLOGIN","secretAccessKey":"s","sessionToken":"t","accountId":"111111111111","expiresAt":"2099-01-01T00:00:00Z"},"tokenType":"aws_sigv4","clientId":"c","refreshToken":"r","idToken":"i","identityToken":"i","dpopKey":"k"}`, 0o600)
+
+	var clients []code.Client
+	if c := sc.client(); c != nil {
+		clients = append(clients, *c)
+	}
+	files, err := profile.Read(sc.env, home, clients)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc.facts = precedence.Facts{Env: sc.env, Home: home, Files: files}
+	return sc
+}
+
+func (sc scene) variables(s stubs) {
+	set := func(value string, names ...string) {
+		for _, name := range names {
+			sc.env[name] = value
+		}
+	}
+	switch sc.row["keys"] {
+	case "both":
+		set("AKENV", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+	case "legacy":
+		set("AKENV", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SECURITY_TOKEN")
+	case "id only":
+		set("AKENV", "AWS_ACCESS_KEY_ID")
+	case "blank":
+		set("", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+	}
+	switch sc.row["web"] {
+	case "both":
+		set(filepath.Join(sc.home, "jwt"), "AWS_WEB_IDENTITY_TOKEN_FILE")
+		set("arn:aws:iam::111111111111:role/env", "AWS_ROLE_ARN")
+	case "no role":
+		set(filepath.Join(sc.home, "jwt"), "AWS_WEB_IDENTITY_TOKEN_FILE")
+	case "blank":
+		set("", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN")
+	}
+	switch sc.row["name"] {
+	case "x":
+		set("x", "AWS_PROFILE")
+	case "default variable x":
+		set("x", "AWS_DEFAULT_PROFILE")
+	case "missing":
+		set("missing", "AWS_PROFILE")
+	case "blank":
+		set("", "AWS_PROFILE")
+	case "x and default":
+		set("x", "AWS_PROFILE")
+		set("default", "AWS_DEFAULT_PROFILE")
+	case "both x":
+		set("x", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+	}
+	const full, relative = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+	switch sc.row["container"] {
+	case "full":
+		set(s.url+"/full", full)
+	case "relative":
+		set("/relative", relative)
+	case "both":
+		set(s.url+"/full", full)
+		set("/relative", relative)
+	case "blank relative and full":
+		set(s.url+"/full", full)
+		set("", relative)
+	case "blank full":
+		set("", full)
+	}
+	if sc.row["legacy file"] == "set" {
+		set(filepath.Join(sc.home, "legacy"), "AWS_CREDENTIAL_FILE")
+	}
+	if sc.row["imds"] == "off" {
+		set("true", "AWS_EC2_METADATA_DISABLED")
+	}
+}
+
+func (sc scene) files() (config, credentials string) {
+	config = "[profile plain]\nregion = eu-west-1\n" +
+		"[profile hop]\nrole_arn = arn:aws:iam::111111111111:role/hop\nsource_profile = base\n" +
+		"[sso-session corp]\nsso_start_url = https://corp.example\nsso_region = eu-west-1\n"
+	credentials = "[base]\naws_access_key_id = AKPROFILE\naws_secret_access_key = s\n"
+	add := func(name, content, file string) {
+		lines := contents()[content]
+		if lines == nil {
+			return
+		}
+		header := "[" + name + "]"
+		if file == "config" && name != "default" {
+			header = "[profile " + name + "]"
+		}
+		text := header + "\n" + strings.Join(lines, "\n") + "\n"
+		text = strings.NewReplacer("%HOME%", sc.home, "[SAME]", header).Replace(text)
+		if file == "config" {
+			config += text
+		} else {
+			credentials += text
+		}
+	}
+	add("default", sc.row["default"], "credentials")
+	add("x", sc.row["x"], sc.row["file"])
+	return config, credentials
+}
+
+// client is the AWS provider that the row's code configures.
+func (sc scene) client() *code.Client {
+	body := map[string]string{
+		"profile x":       `profile = "x"`,
+		"profile missing": `profile = "missing"`,
+		"profile plain":   `profile = "plain"`,
+		"profile default": `profile = "default"`,
+		"files":           fmt.Sprintf("shared_credentials_files = [%q]", filepath.Join(sc.home, "other")),
+		"keys":            "access_key = \"AKCODE\"\nsecret_key = \"s\"",
+		"expression":      "profile = var.profile",
+	}[sc.row["code"]]
+	if body == "" {
+		return nil
+	}
+	clients := code.Parse("main.tf", []byte("provider \"aws\" {\n"+body+"\n}\n")).Clients
+	return &clients[0]
+}
+
+func write(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
