@@ -184,6 +184,18 @@ func (s *Server) Faults() []Fault {
 	return out
 }
 
+// Hits counts the requests that faults have hit, those included that still hang
+// and so aren't in the call log yet.
+func (s *Server) Hits() int {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	n := 0
+	for _, f := range s.faults.active {
+		n += f.hits
+	}
+	return n
+}
+
 // target is what a fault looks at.
 type target struct {
 	service, operation, role string

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/lab/dynamo"
 	"github.com/holdfast/holdfast/internal/lab/iam"
 	"github.com/holdfast/holdfast/internal/lab/s3"
 )
@@ -105,20 +106,47 @@ func validSession(d time.Duration) error {
 	return nil
 }
 
+// placeError says which part of a world is wrong.
+type placeError struct {
+	account int
+	kind    string // "" is the account itself
+	index   int
+	name    string
+	err     error
+}
+
+const (
+	kindRole   = "role"
+	kindBucket = "bucket"
+	kindTable  = "table"
+)
+
+func (e *placeError) Error() string {
+	return "lab: " + strings.TrimSpace(e.kind+" "+e.name) + ": " + e.err.Error()
+}
+
+func (e *placeError) Unwrap() error { return e.err }
+
 // populate creates the world and the environment that names it.
 func (s *Server) populate(w *World) error {
 	if len(w.Accounts) == 0 {
-		return errors.New("lab: a world without an account; add account \"111111111111\" {}")
+		return errors.New("a world without an account; add account \"111111111111\" {}")
 	}
 	now := time.Now()
 	for i, a := range w.Accounts {
+		wrong := func(format string, args ...any) error {
+			return &placeError{account: i, name: a.ID, err: fmt.Errorf(format, args...)}
+		}
 		if !regexp.MustCompile(`^\d{12}$`).MatchString(a.ID) {
-			return fmt.Errorf("lab: account %q isn't twelve digits", a.ID)
+			return wrong("an account ID has twelve digits, not %q", a.ID)
 		}
 		if slices.ContainsFunc(w.Accounts[:i], func(b Account) bool { return b.ID == a.ID }) {
-			return fmt.Errorf("lab: account %s stands twice", a.ID)
+			return wrong("account %s stands twice", a.ID)
 		}
 		admin := s.directory.AddAccount(a.ID)
+		if a.Audiences != nil {
+			s.directory.AddProvider(a.ID, a.Audiences, now)
+		}
 		if i == 0 {
 			s.env = []string{
 				"AWS_ENDPOINT_URL=" + s.url,
@@ -128,57 +156,80 @@ func (s *Server) populate(w *World) error {
 			}
 		}
 	}
-	for _, a := range w.Accounts {
-		if a.Audiences != nil {
-			s.directory.AddProvider(a.ID, a.Audiences, now)
-		}
-	}
 	for i, a := range w.Accounts {
-		if err := s.populateAccount(a, i == 0, now); err != nil {
-			return fmt.Errorf("lab: account %s: %w", a.ID, err)
+		if err := s.populateAccount(i, a, now); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s *Server) populateAccount(a Account, first bool, now time.Time) error {
-	for _, r := range a.Roles {
-		if err := validSession(r.Session); err != nil {
-			return fmt.Errorf("role %s: session %w", r.Name, err)
-		}
-		if r.MaxSession != 0 {
-			if _, err := iam.ValidMaxSession(int(r.MaxSession / time.Second)); err != nil {
-				return fmt.Errorf("role %s: %w", r.Name, err)
-			}
-		}
-		trust, err := s.trustPolicy(a.ID, r)
-		if err != nil {
-			return fmt.Errorf("role %s: %w", r.Name, err)
-		}
-		created, err := s.directory.Put(iam.Role{Account: a.ID, Name: r.Name, Path: r.Path, MaxSession: r.MaxSession, Session: r.Session}, trust, now)
-		if err != nil {
-			return fmt.Errorf("role %s: %w", r.Name, err)
-		}
-		s.name("ROLE_"+strings.ToUpper(r.Name), created.ARN)
-	}
-	for i, b := range a.Buckets {
-		if !s3.ValidName(b.Name) || slices.Contains(reservedPaths(), b.Name) {
-			return fmt.Errorf("bucket name %q: use 3 to 63 of a-z, 0-9, dot and hyphen, and none of %s", b.Name, strings.Join(reservedPaths(), ", "))
-		}
-		s.objects.AddBucket(a.ID, b.Name, b.Versioned, now)
-		if first && i == 0 {
-			s.name("BUCKET", b.Name)
+func (s *Server) populateAccount(i int, a Account, now time.Time) error {
+	for j, r := range a.Roles {
+		if err := s.addRole(a.ID, r, now); err != nil {
+			return &placeError{i, kindRole, j, r.Name, err}
 		}
 	}
-	for i, t := range a.Tables {
-		if t.HashKey == "" {
-			t.HashKey = defaultHashKey
-		}
-		s.tables.AddTable(a.ID, t.Name, t.HashKey, now)
-		if first && i == 0 {
-			s.name("TABLE", t.Name)
+	for j, b := range a.Buckets {
+		if err := s.addBucket(a.ID, b, now); err != nil {
+			return &placeError{i, kindBucket, j, b.Name, err}
 		}
 	}
+	for j, t := range a.Tables {
+		if err := s.addTable(a.ID, t, now); err != nil {
+			return &placeError{i, kindTable, j, t.Name, err}
+		}
+	}
+	return nil
+}
+
+func (s *Server) addRole(account string, r Role, now time.Time) error {
+	if err := validSession(r.Session); err != nil {
+		return fmt.Errorf("session %w", err)
+	}
+	if r.MaxSession != 0 && (r.MaxSession < iam.MinMaxSession || r.MaxSession > iam.MaxMaxSession) {
+		return fmt.Errorf("max_session_duration %s must be between %s and %s", r.MaxSession, iam.MinMaxSession, iam.MaxMaxSession)
+	}
+	if err := iam.ValidName(r.Name); err != nil {
+		return err
+	}
+	if r.Path != "" && !iam.ValidPath(r.Path) {
+		return fmt.Errorf("path %q must begin and end with a slash", r.Path)
+	}
+	trust, err := s.trustPolicy(account, r)
+	if err != nil {
+		return err
+	}
+	created, err := s.directory.Put(iam.Role{Account: account, Name: r.Name, Path: r.Path, MaxSession: r.MaxSession, Session: r.Session}, trust, now)
+	if err != nil {
+		return err
+	}
+	s.name("ROLE_"+strings.ToUpper(r.Name), created.ARN)
+	return nil
+}
+
+func (s *Server) addBucket(account string, b Bucket, now time.Time) error {
+	if !s3.ValidName(b.Name) || slices.Contains(reservedPaths(), b.Name) {
+		return fmt.Errorf("bucket name %q: use 3 to 63 of a-z, 0-9, dot and hyphen, and none of %s", b.Name, strings.Join(reservedPaths(), ", "))
+	}
+	if !s.objects.AddBucket(account, b.Name, b.Versioned, now) {
+		return fmt.Errorf("bucket %s stands twice; a bucket's name is the whole world's", b.Name)
+	}
+	s.name("BUCKET", b.Name)
+	return nil
+}
+
+func (s *Server) addTable(account string, t Table, now time.Time) error {
+	if t.HashKey == "" {
+		t.HashKey = defaultHashKey
+	}
+	if !dynamo.ValidName(t.Name) {
+		return fmt.Errorf("table name %q: use 3 to 255 of a-z, A-Z, 0-9, dot, underscore and hyphen", t.Name)
+	}
+	if !s.tables.AddTable(account, t.Name, t.HashKey, now) {
+		return fmt.Errorf("table %s stands twice in account %s", t.Name, account)
+	}
+	s.name("TABLE", t.Name)
 	return nil
 }
 

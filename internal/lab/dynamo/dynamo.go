@@ -13,7 +13,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"regexp"
@@ -56,11 +55,21 @@ func NewStore(region string) *Store {
 	return &Store{Region: region, tables: map[string]map[string]*table{}}
 }
 
-// AddTable creates a table with a string hash key.
-func (s *Store) AddTable(account, name, hashKey string, now time.Time) {
+// AddTable creates a table with a string hash key; false if there is one of
+// that name.
+func (s *Store) AddTable(account, name, hashKey string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.tables[account][name] != nil {
+		return false
+	}
 	s.add(account, &table{name: name, hashKey: hashKey, keyType: "S", created: now})
+	return true
+}
+
+// ValidName is DynamoDB's rule for table names.
+func ValidName(name string) bool {
+	return regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`).MatchString(name)
 }
 
 func (s *Store) add(account string, t *table) {
@@ -116,16 +125,13 @@ func decode(body []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
-	var wrongType *json.UnmarshalTypeError
 	switch {
 	case err == nil:
 		return nil
 	case strings.Contains(err.Error(), "unknown field"):
 		return wire.Unsupported("dynamodb: " + err.Error())
-	case errors.As(err, &wrongType), errors.Is(err, io.EOF), err != nil:
-		return &wire.Error{Status: http.StatusBadRequest, Code: "SerializationException", Message: err.Error(), Namespace: "com.amazon.coral.service"}
 	}
-	return nil
+	return &wire.Error{Status: http.StatusBadRequest, Code: "SerializationException", Message: err.Error(), Namespace: "com.amazon.coral.service"}
 }
 
 func invalid(message string) error {
@@ -216,7 +222,7 @@ func (s *Store) createTable(account string, body []byte, now time.Time) (any, er
 	if err := decode(body, &in); err != nil {
 		return nil, err
 	}
-	if !regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`).MatchString(in.TableName) {
+	if !ValidName(in.TableName) {
 		return nil, invalid("1 validation error detected: Value '" + in.TableName + "' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
 	}
 	if in.BillingMode != "PAY_PER_REQUEST" && in.ProvisionedThroughput == nil {

@@ -65,10 +65,10 @@ func (d *Directory) createRole(acct *account, p *wire.Params, now time.Time) (an
 	if path == "" {
 		path = "/"
 	}
-	if err := validName(name); err != nil {
+	if err := ValidName(name); err != nil {
 		return nil, err
 	}
-	if !regexp.MustCompile(`^(/|/[\x21-\x7e]+/)$`).MatchString(path) {
+	if !ValidPath(path) {
 		return nil, wire.Refuse(http.StatusBadRequest, "ValidationError",
 			"The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
 	}
@@ -88,7 +88,8 @@ func (d *Directory) createRole(acct *account, p *wire.Params, now time.Time) (an
 	return d.roleResult(created)
 }
 
-func validName(name string) error {
+// ValidName checks a role's name.
+func ValidName(name string) error {
 	if !regexp.MustCompile(`^[\w+=,.@-]{1,64}$`).MatchString(name) {
 		return wire.Refuse(http.StatusBadRequest, "ValidationError",
 			"The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-")
@@ -96,22 +97,22 @@ func validName(name string) error {
 	return nil
 }
 
+// ValidPath checks a role's path.
+func ValidPath(path string) bool {
+	return regexp.MustCompile(`^(/|/[\x21-\x7e]+/)$`).MatchString(path)
+}
+
 func maxSession(p *wire.Params) (time.Duration, error) {
 	n, sent, err := p.Int("MaxSessionDuration")
 	if err != nil || !sent {
 		return 0, err
 	}
-	return ValidMaxSession(n)
-}
-
-// ValidMaxSession checks MaxSessionDuration's limits.
-func ValidMaxSession(seconds int) (time.Duration, error) {
-	d := time.Duration(seconds) * time.Second
+	d := time.Duration(n) * time.Second
 	switch {
 	case d < MinMaxSession:
-		return 0, wire.Invalid(seconds, "maxSessionDuration", "Member must have value greater than or equal to 3600")
+		return 0, wire.Invalid(n, "maxSessionDuration", "Member must have value greater than or equal to 3600")
 	case d > MaxMaxSession:
-		return 0, wire.Invalid(seconds, "maxSessionDuration", "Member must have value less than or equal to 43200")
+		return 0, wire.Invalid(n, "maxSessionDuration", "Member must have value less than or equal to 43200")
 	}
 	return d, nil
 }
@@ -154,7 +155,7 @@ func named(acct *account, p *wire.Params) (*Role, error) {
 	if err := p.Unread(); err != nil {
 		return nil, err
 	}
-	if err := validName(name); err != nil {
+	if err := ValidName(name); err != nil {
 		return nil, err
 	}
 	return find(acct, name)

@@ -61,15 +61,19 @@ func NewStore(region string) *Store {
 	return &Store{Region: region, buckets: map[string]*bucket{}}
 }
 
-// AddBucket creates a bucket.
-func (s *Store) AddBucket(account, name string, versioned bool, now time.Time) {
+// AddBucket creates a bucket; false if there is one of that name.
+func (s *Store) AddBucket(account, name string, versioned bool, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.buckets[name] != nil {
+		return false
+	}
 	b := &bucket{name: name, owner: account, created: now, objects: map[string][]*version{}, deleted: map[string]uint64{}}
 	if versioned {
 		b.versioning = "Enabled"
 	}
 	s.buckets[name] = b
+	return true
 }
 
 // Generation counts the changes; a request remembers it when it arrives.
