@@ -1,0 +1,358 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/awsapi/identity"
+	"github.com/holdfast/holdfast/internal/endpoint"
+	"github.com/holdfast/holdfast/internal/event"
+	"github.com/holdfast/holdfast/internal/lab"
+	"github.com/holdfast/holdfast/internal/precedence"
+	"github.com/holdfast/holdfast/internal/source"
+)
+
+// held is a chain of two hops that is kept against a lab and served.
+type held struct {
+	lab   *lab.Server
+	chain *chain
+	url   string
+	token string
+}
+
+// hold starts one. Through, if not nil, stands between us and the lab.
+func hold(t *testing.T, session time.Duration, through func(target string) string) *held {
+	t.Helper()
+	l, err := lab.Start(lab.Options{Session: session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	env := precedence.NewEnv(l.Env())
+	address := l.URL()
+	if through != nil {
+		address = through(address)
+	}
+	// What the SDK reads, it reads while it loads: later chains of this test
+	// don't change this one.
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": address, "AWS_REGION": env["AWS_REGION"], "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_CA_BUNDLE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(l.WebIdentityToken("system:serviceaccount:ci:runner", "sts.amazonaws.com", time.Hour)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := source.Resolve(source.Wish{
+		TokenFile: file, Roles: []source.Role{{ARN: env["HOLDFAST_LAB_ROLE_CI"]}, {ARN: env["HOLDFAST_LAB_ROLE_DEPLOY"]}},
+	}, func(string) string { return "" }, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	aws, err := identity.Load(t.Context(), identity.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &held{lab: l, chain: newChain("deploy", plan, aws, event.Discard), token: endpoint.NewToken()}
+	t.Cleanup(h.chain.stop)
+	if err := h.chain.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := endpoint.Listen(h.token, map[string]endpoint.Getter{"deploy": h.chain.last()}, endpoint.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	h.url = s.URL("deploy")
+	return h
+}
+
+// client fetches as an SDK would, again and again until end, and says what no
+// client may ever see.
+type client struct {
+	name    string
+	slowest time.Duration
+	answers int
+	latest  time.Time // the latest expiry that any client was given so far
+}
+
+// latest is shared by all clients of one keeper.
+type latest struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *client) run(h *held, seen *latest, every time.Duration, end time.Time) error {
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	for time.Now().Before(end) {
+		seen.mu.Lock()
+		given := seen.at
+		seen.mu.Unlock()
+		began := time.Now()
+		expires, err := fetch(transport, h)
+		if took := time.Since(began); took > c.slowest {
+			c.slowest = took
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", c.name, err)
+		case !expires.After(time.Now()):
+			return fmt.Errorf("%s: was given what expired at %v", c.name, expires)
+		case expires.Before(given):
+			return fmt.Errorf("%s: was given one that ends at %v after another client had one until %v", c.name, expires, given)
+		}
+		c.answers++
+		seen.mu.Lock()
+		if expires.After(seen.at) {
+			seen.at = expires
+		}
+		seen.mu.Unlock()
+		time.Sleep(every)
+	}
+	return nil
+}
+
+func fetch(transport http.RoundTripper, h *held) (time.Time, error) {
+	r, err := http.NewRequest(http.MethodGet, h.url, nil)
+	if err != nil {
+		return time.Time{}, err
+	}
+	r.Header.Set("Authorization", h.token)
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return time.Time{}, fmt.Errorf("%s: %s, %w", resp.Status, body, err)
+	}
+	var answer struct{ Expiration time.Time }
+	return answer.Expiration, unmarshal(body, &answer)
+}
+
+func unmarshal(body []byte, into any) error { return json.Unmarshal(body, into) }
+
+func TestAsManyExchangesAsHopsTimesRenewals(t *testing.T) {
+	const session, clients = 4 * time.Second, 64
+	h := hold(t, session, nil)
+	var wg sync.WaitGroup
+	var seen latest
+	end := time.Now().Add(3 * session)
+	for i := range clients {
+		wg.Go(func() {
+			c := client{name: fmt.Sprint("client ", i)}
+			if err := c.run(h, &seen, 20*time.Millisecond, end); err != nil {
+				t.Error(err)
+			}
+			if c.answers < 100 {
+				t.Errorf("%s got %d answers only", c.name, c.answers)
+			}
+		})
+	}
+	wg.Wait()
+	h.chain.stop()
+	exchanges := map[string]int{}
+	for _, call := range h.lab.Calls() {
+		if call.Service == "sts" {
+			exchanges[call.Operation]++
+			if call.Status != http.StatusOK {
+				t.Errorf("refused: %+v", call)
+			}
+		}
+	}
+	total := 0
+	for _, hop := range h.chain.report().Hops {
+		operation := "AssumeRoleWithWebIdentity"
+		if hop.Chained {
+			operation = "AssumeRole"
+		}
+		if want := hop.Renewals + 1; exchanges[operation] != want {
+			t.Errorf("%s: %d exchanges for %d renewals", hop.Name, exchanges[operation], hop.Renewals)
+		}
+		if hop.Renewals < 4 || hop.Renewals > 10 {
+			t.Errorf("%s: %d renewals in three lifetimes", hop.Name, hop.Renewals)
+		}
+		total += exchanges[operation]
+	}
+	if n := exchanges["AssumeRole"] + exchanges["AssumeRoleWithWebIdentity"]; n != total || len(exchanges) != 2 {
+		t.Errorf("other calls: %v", exchanges)
+	}
+}
+
+// TestNobodyNoticesWhenSTSFails has STS fail during the first 80 % of the life
+// of each session, in every way that it can.
+func TestNobodyNoticesWhenSTSFails(t *testing.T) {
+	const session, slowest = 6 * time.Second, 100 * time.Millisecond
+	modes := map[string]lab.Fault{
+		"500":      {Kind: lab.FaultStatus, Status: 500},
+		"503":      {Kind: lab.FaultStatus, Status: 503},
+		"throttle": {Kind: lab.FaultThrottle},
+		"hang":     {Kind: lab.FaultHang},
+		"drop":     {Kind: lab.FaultDrop},
+	}
+	var wg sync.WaitGroup
+	keep := func(mode string, h *held) {
+		var seen latest
+		end := time.Now().Add(3 * session)
+		for i := range 6 {
+			wg.Go(func() {
+				c := client{name: fmt.Sprintf("%s, client %d", mode, i)}
+				if err := c.run(h, &seen, 25*time.Millisecond, end); err != nil {
+					t.Error(err)
+				}
+				if c.slowest > slowest {
+					t.Errorf("%s waited %v", c.name, c.slowest)
+				}
+			})
+		}
+	}
+	chains := map[string]*held{}
+	for mode, fault := range modes {
+		h := hold(t, session, nil)
+		fault.Service, fault.DuringLifetime = "sts", 0.8
+		h.lab.Fault(fault)
+		chains[mode] = h
+		keep(mode, h)
+	}
+	var door *door
+	h := hold(t, session, func(target string) string { door = newDoor(t, target); return door.url() })
+	chains["connection refused"] = h
+	keep("connection refused", h)
+	wg.Go(func() { refuse(t, door, h, time.Now().Add(3*session)) })
+	wg.Wait()
+	for mode, h := range chains {
+		for _, hop := range h.chain.report().Hops {
+			if hop.Failures == 0 {
+				t.Errorf("%s: %s never failed, so this has shown nothing", mode, hop.Name)
+			}
+			if hop.Renewals < 2 {
+				t.Errorf("%s: %s was renewed %d times in three lifetimes", mode, hop.Name, hop.Renewals)
+			}
+		}
+	}
+}
+
+// door is a listener in front of the lab that can be shut, so that a connection
+// is really refused.
+type door struct {
+	t       *testing.T
+	target  string
+	address string
+	mu      sync.Mutex
+	open    net.Listener
+	conns   []net.Conn
+}
+
+func newDoor(t *testing.T, target string) *door {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &door{t: t, target: u.Host, address: "127.0.0.1:0"}
+	d.unshut()
+	t.Cleanup(d.shut)
+	return d
+}
+
+func (d *door) url() string { return "http://" + d.address }
+
+func (d *door) unshut() {
+	l, err := net.Listen("tcp4", d.address)
+	if err != nil {
+		d.t.Error(err)
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open, d.address = l, l.Addr().String()
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", d.target)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			d.mu.Lock()
+			d.conns = append(d.conns, in, out)
+			d.mu.Unlock()
+			go func() { _, _ = io.Copy(out, in); out.Close() }()
+			go func() { _, _ = io.Copy(in, out); in.Close() }()
+		}
+	}()
+}
+
+func (d *door) shut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open.Close()
+	for _, c := range d.conns {
+		c.Close()
+	}
+	d.conns = nil
+}
+
+// refuse shuts the door for 80 % of the life of what is held, opens it until
+// every hop was renewed, and so on until end.
+func refuse(t *testing.T, d *door, h *held, end time.Time) {
+	defer d.unshut()
+	for time.Now().Before(end) {
+		d.shut()
+		life, before := time.Hour, map[string]int{}
+		for _, hop := range h.chain.hops {
+			set, _ := hop.keeper.Current()
+			life, before[hop.name] = min(life, set.Lifetime()), hop.keeper.Stats().Fetches
+		}
+		time.Sleep(life * 8 / 10)
+		d.unshut()
+		for _, hop := range h.chain.hops {
+			for hop.keeper.Stats().Fetches == before[hop.name] {
+				if time.Now().After(end.Add(time.Minute)) {
+					t.Errorf("%s is never renewed", hop.name)
+					return
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+	}
+	d.shut()
+}
+
+func TestHopThatFailsIsExplained(t *testing.T) {
+	h := hold(t, 6*time.Second, nil)
+	plan := h.chain.plan
+	plan.Roles = append([]source.Role(nil), plan.Roles...)
+	plan.Roles[1].ARN = "arn:aws:iam::111111111111:role/none"
+	aws, err := identity.Load(t.Context(), identity.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newChain("x", plan, aws, event.Discard)
+	defer c.stop()
+	began := time.Now()
+	err = c.start(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "can't become arn:aws:iam::111111111111:role/none (hop 2 of 2, from role ci)") || !strings.Contains(err.Error(), "AWS said: AccessDenied") {
+		t.Errorf("%v", err)
+	}
+	if time.Since(began) > 5*time.Second {
+		t.Errorf("it took %v to say so", time.Since(began))
+	}
+}
