@@ -115,9 +115,18 @@ func (c *chain) report() report.Identity {
 		stats := h.keeper.Stats()
 		out.Hops = append(out.Hops, report.Hop{
 			Name: h.name, RoleARN: h.arn, Chained: h.chained,
-			LifetimeSeconds: set.Lifetime().Round(time.Second).Seconds(),
+			LifetimeSeconds: granted(set.Lifetime()).Seconds(),
 			Renewals:        max(stats.Fetches-1, 0), Failures: stats.Failures,
 		})
 	}
 	return out
+}
+
+// granted is the length that AWS meant: its Expiration has whole seconds and
+// the answer took a moment, so that an hour looks like 59m59.2s.
+func granted(life time.Duration) time.Duration {
+	if life < time.Minute {
+		return life.Round(time.Second)
+	}
+	return life.Round(5 * time.Second)
 }

@@ -80,11 +80,18 @@ func (l *loop) failed(now time.Time, err error) {
 	l.k.mu.Unlock()
 	old := l.k.current.Load()
 	l.publish(old, err)
-	severity, held := event.Info, map[string]string{"error": err.Error()}
-	if l.failures == 1 {
-		severity = event.Warning // told once; the rest of the streak is for the report
-	}
+	held := map[string]string{"error": err.Error()}
 	message := "no credential yet: " + err.Error()
+	severity := event.Info
+	switch {
+	case l.failures > 1 || old == nil && permanent(err):
+		// Told once, and not at all to whoever waits for the first one and gets
+		// the error itself.
+	case old == nil:
+		severity = event.Notice
+	default:
+		severity = event.Warning
+	}
 	if old != nil && l.k.left(*old) > 0 {
 		held["until"] = old.Expires.UTC().Format(time.RFC3339)
 		message = fmt.Sprintf("renewing failed: %v; the session lasts until %s, retrying", err, old.Expires.Local().Format("15:04:05"))

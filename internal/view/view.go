@@ -91,7 +91,7 @@ func Started(w io.Writer, i report.Identity) {
 func Summary(w io.Writer, r report.Run) {
 	parts := []string{fmt.Sprintf("done in %s, exit %d.", short(seconds(r.Seconds)), r.ExitCode)}
 	if r.Endpoint.Requests > 0 {
-		parts = append(parts, fmt.Sprintf("%s, never less than %s left.", count(r.Identity.Renewals(), "renewal"), short(seconds(r.Endpoint.LeastLeftSeconds))))
+		parts = append(parts, fmt.Sprintf("%s, never less than %s left.", count(r.Identity.Renewals(), "renewal"), atLeast(seconds(r.Endpoint.LeastLeftSeconds))))
 	}
 	if n := r.Resources(); n > 0 {
 		parts = append(parts, fmt.Sprintf("%s, %s.", count(len(r.Processes), "process", "processes"), count(n, "resource operation")))
@@ -116,7 +116,7 @@ func Explain(w io.Writer, x app.Explanation) {
 		write(w, "\nfiles: a private copy instead of the original, which isn't touched\n")
 	}
 	for _, c := range x.Copies {
-		write(w, hanging("  ", fmt.Sprintf("%s without %s in profile %s", c.From, strings.Join(c.Keys, ", "), strings.Join(c.Profiles, ", "))))
+		write(w, hanging("  ", "without "+strings.Join(c.Keys, ", ")))
 	}
 	if len(x.Shadows) > 0 {
 		write(w, "\ncode that wins over the endpoint:\n")
@@ -189,6 +189,18 @@ func short(d time.Duration) string {
 		return d.Round(100 * time.Millisecond).String()
 	default:
 		return d.Round(time.Millisecond).String()
+	}
+}
+
+// atLeast is short for a bound: it never says more than there is.
+func atLeast(d time.Duration) string {
+	switch {
+	case d >= 10*time.Minute:
+		return short(d.Truncate(time.Minute))
+	case d >= 10*time.Second:
+		return short(d.Truncate(time.Second))
+	default:
+		return short(d.Truncate(100 * time.Millisecond))
 	}
 }
 

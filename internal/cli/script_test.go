@@ -1,0 +1,177 @@
+package cli_test
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/holdfast/holdfast/internal/cli"
+	"github.com/holdfast/holdfast/internal/lab"
+)
+
+var update = flag.Bool("update", false, "write what the scripts see into them")
+
+// TestMain makes programs of this binary: holdfast itself, and children for it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"holdfast":  func() { os.Exit(cli.Main()) },
+		"terraform": func() { os.Exit(terraform()) },
+		"whoami":    func() { os.Exit(whoami()) },
+	})
+}
+
+// terraform plays Terraform as far as a script needs it.
+func terraform() int {
+	switch args := os.Args[1:]; {
+	case len(args) > 0 && args[0] == "env":
+		for _, e := range os.Environ() {
+			if strings.HasPrefix(e, "AWS_") || strings.HasPrefix(e, "HOLDFAST_") {
+				fmt.Println(e)
+			}
+		}
+		return 0
+	case len(args) > 1 && args[0] == "exit":
+		n, _ := strconv.Atoi(args[1])
+		return n
+	case len(args) > 0 && args[0] == "apply":
+		fmt.Println("terraform_data.a: Creating...")
+		fmt.Println("terraform_data.a: Creation complete after 12s [id=1]")
+		return 0
+	case len(args) > 0 && args[0] == "prompt":
+		fmt.Print("Enter a value: ")
+		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+		fmt.Printf("got %q\n", strings.TrimSpace(line))
+		return 0
+	default:
+		return whoami()
+	}
+}
+
+// whoami asks AWS who it is, with what the Go SDK finds.
+func whoami() int {
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	got, err := cfg.Credentials.Retrieve(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println(*out.Arn, "by", got.Source)
+	return 0
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"lab": labCommand, "busyport": busyPort},
+	})
+}
+
+// labs are the lab of each script, by its directory.
+var labs sync.Map
+
+func setup(e *testscript.Env) error {
+	home := filepath.Join(e.WorkDir, "home")
+	for _, v := range []string{"HOME=" + home, "USER=alice", "XDG_RUNTIME_DIR=", "TMPDIR=" + os.TempDir(), "AWS_CA_BUNDLE=", "GORACE=atexit_sleep_ms=0"} {
+		e.Vars = append(e.Vars, v)
+	}
+	return os.MkdirAll(home, 0o700)
+}
+
+// labCommand is the script command `lab`:
+//
+//	lab start [SESSION]          a fresh zero world, its environment, a token in $WORK/token
+//	lab admin                    the administrator's keys into the environment
+//	lab irsa                     a pod's environment: the token, the role ci, and Terragrunt's role deploy
+//	lab token FILE SUB AUD TTL   another token
+//	lab calls OPERATION N        the lab has answered N such calls
+func labCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: lab start|admin|irsa|token|calls")
+	}
+	work := ts.Getenv("WORK")
+	if args[0] == "start" {
+		o := lab.Options{}
+		if len(args) > 1 {
+			var err error
+			o.Session, err = time.ParseDuration(args[1])
+			ts.Check(err)
+		}
+		l, err := lab.Start(o)
+		ts.Check(err)
+		ts.Defer(func() { l.Close() })
+		labs.Store(work, l)
+		for _, e := range l.Env() {
+			name, value, _ := strings.Cut(e, "=")
+			if !strings.HasPrefix(name, "AWS_ACCESS") && !strings.HasPrefix(name, "AWS_SECRET") {
+				ts.Setenv(name, value)
+			}
+		}
+		args = []string{"token", "token", "system:serviceaccount:ci:runner", "sts.amazonaws.com", "10m"}
+	}
+	value, ok := labs.Load(work)
+	if !ok {
+		ts.Fatalf("no lab: lab start")
+	}
+	l := value.(*lab.Server)
+	switch args[0] {
+	case "token":
+		ttl, err := time.ParseDuration(args[4])
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(l.WebIdentityToken(args[2], args[3], ttl)), 0o600))
+	case "admin":
+		for _, e := range l.Env() {
+			if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "AWS_") {
+				ts.Setenv(name, value)
+			}
+		}
+	case "irsa":
+		ts.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", ts.MkAbs("token"))
+		ts.Setenv("AWS_ROLE_ARN", ts.Getenv("HOLDFAST_LAB_ROLE_CI"))
+		ts.Setenv("TG_IAM_ASSUME_ROLE", ts.Getenv("HOLDFAST_LAB_ROLE_DEPLOY"))
+	case "calls":
+		n := 0
+		for _, c := range l.Calls() {
+			if c.Operation == args[1] {
+				n++
+			}
+		}
+		if strconv.Itoa(n) != args[2] {
+			ts.Fatalf("%d calls of %s, want %s", n, args[1], args[2])
+		}
+	}
+}
+
+// busyPort is the script command `busyport NAME`: a port of 127.0.0.1 that
+// somebody else has, its address in the variable NAME.
+func busyPort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv(args[0], l.Addr().String())
+}
