@@ -236,11 +236,7 @@ func layOut(t *testing.T, r row, s stubs) scene {
 }
 
 func (sc scene) variables(s stubs) {
-	set := func(value string, names ...string) {
-		for _, name := range names {
-			sc.env[name] = value
-		}
-	}
+	set := sc.set
 	switch sc.row["keys"] {
 	case "both":
 		set("AKENV", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -275,26 +271,36 @@ func (sc scene) variables(s stubs) {
 	case "both x":
 		set("x", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 	}
-	const full, relative = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
-	switch sc.row["container"] {
-	case "full":
-		set(s.url+"/full", full)
-	case "relative":
-		set("/relative", relative)
-	case "both":
-		set(s.url+"/full", full)
-		set("/relative", relative)
-	case "blank relative and full":
-		set(s.url+"/full", full)
-		set("", relative)
-	case "blank full":
-		set("", full)
-	}
 	if sc.row["legacy file"] == "set" {
 		set(filepath.Join(sc.home, "legacy"), "AWS_CREDENTIAL_FILE")
 	}
 	if sc.row["imds"] == "off" {
 		set("true", "AWS_EC2_METADATA_DISABLED")
+	}
+	sc.container(s)
+}
+
+func (sc scene) set(value string, names ...string) {
+	for _, name := range names {
+		sc.env[name] = value
+	}
+}
+
+func (sc scene) container(s stubs) {
+	const full, relative = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+	switch sc.row["container"] {
+	case "full":
+		sc.set(s.url+"/full", full)
+	case "relative":
+		sc.set("/relative", relative)
+	case "both":
+		sc.set(s.url+"/full", full)
+		sc.set("/relative", relative)
+	case "blank relative and full":
+		sc.set(s.url+"/full", full)
+		sc.set("", relative)
+	case "blank full":
+		sc.set("", full)
 	}
 }
 
