@@ -161,20 +161,22 @@ func describe(name, value string) string {
 	return "set, not shown"
 }
 
-// profiles takes out the variables that name a profile which isn't there:
-// botocore refuses to start with one. Go and JavaScript pass over it.
+// profiles takes out the variables that name a profile which botocore or Go
+// doesn't find: both refuse to start with one. JavaScript passes over it.
 func (p *planner) profiles(f Facts) {
 	settled := f
 	settled.Env = p.plan.Env
-	view := settled.python()
+	view, sections := settled.python(), goFiles(settled)
 	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
 		profile, set := f.Env[name]
-		switch _, known := view.profiles[profile]; {
-		case !set || known:
+		_, python := view.profiles[profile]
+		_, golang := sections[profile]
+		switch {
+		case !set || python && golang:
 		case profile == "":
 			p.remove(name, "botocore takes blank for the name of a profile")
 		default:
-			p.remove(name, "no file has this profile, and botocore refuses to start without it")
+			p.remove(name, "the Go SDK or botocore finds no such profile, and refuses to start")
 		}
 	}
 }

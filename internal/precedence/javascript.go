@@ -17,7 +17,8 @@ type jsView struct {
 
 func (f Facts) javascript() jsView {
 	v := jsView{profiles: map[string]jsProfile{}, sessions: map[string]jsProfile{}}
-	if file := f.file(f.location("AWS_CONFIG_FILE").Expanded, Config); file != nil {
+	place := f.location("AWS_CONFIG_FILE")
+	if file := f.file(place.Expanded, Config); file != nil {
 		// [profile default] takes the whole place of [default].
 		twin := slices.ContainsFunc(file.Sections, func(s Section) bool { return s.Name == "profile default" })
 		for _, s := range file.Sections {
@@ -26,7 +27,8 @@ func (f Facts) javascript() jsView {
 			switch {
 			case ok && kind == "profile":
 				v.add(v.profiles, name, file, s)
-			case ok && kind == "sso-session":
+			case ok && kind == "sso-session" && place.Path == place.Expanded:
+				// loadSsoSessionData, unlike the rest, doesn't expand ~/.
 				v.add(v.sessions, name, file, s)
 			case s.Name == "default" && !twin:
 				v.add(v.profiles, "default", file, s)

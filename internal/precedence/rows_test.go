@@ -30,8 +30,8 @@ func dimensions() []dimension {
 		{"name", []string{"unset", "x", "default variable x", "missing", "blank", "x and default", "both x"}},
 		{"default", []string{"absent", "region", "keys"}},
 		{"x", contentNames()},
-		{"file", []string{"config", "credentials"}},
-		{"place", []string{"home", "variables", "blank variables"}},
+		{"file", []string{"config", "credentials", "split", "both", "quoted config"}},
+		{"place", []string{"home", "variables", "blank variables", "tilde"}},
 		{"container", []string{"none", "full", "relative", "both", "blank relative and full", "blank full"}},
 		{"imds", []string{"off", "on"}},
 		{"legacy file", []string{"unset", "set"}},
@@ -175,7 +175,7 @@ func best(d, values, rotation int, chosen map[int]int, missing map[pair]bool) in
 func rows() []row {
 	out := pairwise(dimensions())
 	for _, content := range contentNames() {
-		for _, file := range []string{"config", "credentials"} {
+		for _, file := range []string{"config", "credentials", "split", "both", "quoted config"} {
 			for _, in := range []string{"none", "profile x"} {
 				out = append(out, row{"keys": "none", "web": "none", "name": "x", "default": "absent", "x": content,
 					"file": file, "place": "home", "container": "full", "imds": "off", "legacy file": "unset", "code": in})
@@ -204,6 +204,9 @@ func layOut(t *testing.T, r row, s stubs) scene {
 		dir = filepath.Join(home, "elsewhere")
 		sc.env["AWS_CONFIG_FILE"] = filepath.Join(dir, "config")
 		sc.env["AWS_SHARED_CREDENTIALS_FILE"] = filepath.Join(dir, "credentials")
+	case "tilde":
+		dir = filepath.Join(home, "elsewhere")
+		sc.env["AWS_CONFIG_FILE"], sc.env["AWS_SHARED_CREDENTIALS_FILE"] = "~/elsewhere/config", "~/elsewhere/credentials"
 	case "blank variables":
 		sc.env["AWS_CONFIG_FILE"], sc.env["AWS_SHARED_CREDENTIALS_FILE"] = "", ""
 	}
@@ -236,11 +239,7 @@ func layOut(t *testing.T, r row, s stubs) scene {
 }
 
 func (sc scene) variables(s stubs) {
-	set := func(value string, names ...string) {
-		for _, name := range names {
-			sc.env[name] = value
-		}
-	}
+	set := sc.set
 	switch sc.row["keys"] {
 	case "both":
 		set("AKENV", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -275,26 +274,36 @@ func (sc scene) variables(s stubs) {
 	case "both x":
 		set("x", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 	}
-	const full, relative = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
-	switch sc.row["container"] {
-	case "full":
-		set(s.url+"/full", full)
-	case "relative":
-		set("/relative", relative)
-	case "both":
-		set(s.url+"/full", full)
-		set("/relative", relative)
-	case "blank relative and full":
-		set(s.url+"/full", full)
-		set("", relative)
-	case "blank full":
-		set("", full)
-	}
 	if sc.row["legacy file"] == "set" {
 		set(filepath.Join(sc.home, "legacy"), "AWS_CREDENTIAL_FILE")
 	}
 	if sc.row["imds"] == "off" {
 		set("true", "AWS_EC2_METADATA_DISABLED")
+	}
+	sc.container(s)
+}
+
+func (sc scene) set(value string, names ...string) {
+	for _, name := range names {
+		sc.env[name] = value
+	}
+}
+
+func (sc scene) container(s stubs) {
+	const full, relative = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+	switch sc.row["container"] {
+	case "full":
+		sc.set(s.url+"/full", full)
+	case "relative":
+		sc.set("/relative", relative)
+	case "both":
+		sc.set(s.url+"/full", full)
+		sc.set("/relative", relative)
+	case "blank relative and full":
+		sc.set(s.url+"/full", full)
+		sc.set("", relative)
+	case "blank full":
+		sc.set("", full)
 	}
 }
 
@@ -303,25 +312,29 @@ func (sc scene) files() (config, credentials string) {
 		"[profile hop]\nrole_arn = arn:aws:iam::111111111111:role/hop\nsource_profile = base\n" +
 		"[sso-session corp]\nsso_start_url = https://corp.example\nsso_region = eu-west-1\n"
 	credentials = "[base]\naws_access_key_id = AKPROFILE\naws_secret_access_key = s\n"
-	add := func(name, content, file string) {
-		lines := contents()[content]
+	section := func(header string, lines []string) string {
 		if lines == nil {
-			return
-		}
-		header := "[" + name + "]"
-		if file == "config" && name != "default" {
-			header = "[profile " + name + "]"
+			return ""
 		}
 		text := header + "\n" + strings.Join(lines, "\n") + "\n"
-		text = strings.NewReplacer("%HOME%", sc.home, "[SAME]", header).Replace(text)
-		if file == "config" {
-			config += text
-		} else {
-			credentials += text
-		}
+		return strings.NewReplacer("%HOME%", sc.home, "[SAME]", header).Replace(text)
 	}
-	add("default", sc.row["default"], "credentials")
-	add("x", sc.row["x"], sc.row["file"])
+	credentials += section("[default]", contents()[sc.row["default"]])
+	x := contents()[sc.row["x"]]
+	switch sc.row["file"] {
+	case "config":
+		config += section("[profile x]", x)
+	case "quoted config":
+		config += section(`[profile "x"]`, x)
+	case "credentials":
+		credentials += section("[x]", x)
+	case "both":
+		config += section("[profile x]", x)
+		credentials += section("[x]", x)
+	case "split":
+		config += section("[profile x]", x[:len(x)/2])
+		credentials += section("[x]", x[len(x)/2:])
+	}
 	return config, credentials
 }
 
