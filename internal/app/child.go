@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/event"
@@ -35,7 +36,7 @@ func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, r
 		}
 		end, err := register(link.Process{
 			PID: pid, Born: supervise.Born(pid), Engine: j.engine, Subcommand: subcommand(j.req.Command[1:]),
-			Dir: workDir(j.req.Command[1:], j.proc.Dir), Began: time.Now().Round(0),
+			Dir: j.absolute(workDir(j.req.Command[1:])), Began: time.Now().Round(0),
 		})
 		if err != nil {
 			j.note(event.Warning, Noted, fmt.Sprintf("the keeper above doesn't know of this %s: %v", j.engine, err))
@@ -54,6 +55,13 @@ func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, r
 	done(end)
 	rep.ExitCode = ended.Code
 	return nil
+}
+
+func (j *job) absolute(dir string) string {
+	if filepath.IsAbs(dir) {
+		return filepath.Clean(dir)
+	}
+	return filepath.Join(j.proc.Dir, dir)
 }
 
 // processes is the keeper's list as the report has it.

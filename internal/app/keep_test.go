@@ -47,7 +47,7 @@ func hold(t *testing.T, session time.Duration, through func(target string) strin
 	// don't change this one.
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": address, "AWS_REGION": env["AWS_REGION"], "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
-		"AWS_CA_BUNDLE": "",
+		"AWS_CA_BUNDLE": "", "AWS_EC2_METADATA_DISABLED": "true",
 	} {
 		t.Setenv(name, value)
 	}

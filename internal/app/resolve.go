@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/config"
@@ -27,6 +28,7 @@ func resolve(r Request, p Process, env precedence.Env) (resolved, error) {
 	}
 	var out resolved
 	if path != "" {
+		path = near(path, p.Dir)
 		if out.file, err = config.Read(path); err != nil {
 			return resolved{}, err
 		}
@@ -53,6 +55,14 @@ func resolve(r Request, p Process, env precedence.Env) (resolved, error) {
 	}
 	out.name = nameOf(identity.Name, out.plan)
 	return out, nil
+}
+
+// near names a file as a person in dir would, where that is shorter.
+func near(path, dir string) string {
+	if short, err := filepath.Rel(dir, path); err == nil && len(short) < len(path) {
+		return short
+	}
+	return path
 }
 
 func choose(r Request, f config.File) (config.Identity, bool, error) {

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/cure"
@@ -25,9 +26,11 @@ type surroundings struct {
 func look(command []string, engine string, p Process, env precedence.Env) surroundings {
 	s := surroundings{}
 	if engine != "" {
-		dir := workDir(command[1:], p.Dir)
+		dir := workDir(command[1:])
 		s.readCode(dir, engine)
-		s.readInitialised(dir, env)
+		if subcommand(command[1:]) != "init" {
+			s.readInitialised(dir, env)
+		}
 	}
 	files, err := profile.Read(env, p.Home, s.clients)
 	if err != nil {
@@ -48,7 +51,8 @@ func (s *surroundings) readCode(dir, engine string) {
 	}
 }
 
-// readInitialised adds the backend as `init` left it, which is what runs.
+// readInitialised takes the backend as `init` left it, which is what runs, for
+// the one in code.
 func (s *surroundings) readInitialised(dir string, env precedence.Env) {
 	data := first(env["TF_DATA_DIR"], ".terraform")
 	if !filepath.IsAbs(data) {
@@ -59,24 +63,22 @@ func (s *surroundings) readInitialised(dir string, env precedence.Env) {
 		s.unseen = append(s.unseen, err.Error())
 	}
 	if ok {
+		s.clients = slices.DeleteFunc(s.clients, func(c code.Client) bool { return c.Kind == code.Backend })
 		s.clients = append(s.clients, client)
 	}
 }
 
-// workDir is where a Terraform will work: -chdir, from its arguments.
-func workDir(args []string, dir string) string {
+// workDir is where a Terraform will work, from here: -chdir in its arguments.
+func workDir(args []string) string {
 	for _, arg := range args {
 		if !strings.HasPrefix(arg, "-") {
 			break
 		}
 		if to, ok := strings.CutPrefix(strings.TrimPrefix(arg, "-"), "chdir="); ok {
-			if filepath.IsAbs(to) {
-				return to
-			}
-			return filepath.Join(dir, to)
+			return to
 		}
 	}
-	return dir
+	return "."
 }
 
 // subcommand is the first argument that isn't an option.

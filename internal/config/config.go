@@ -135,6 +135,12 @@ func Parse(path string, src []byte) (File, error) {
 	if diags.HasErrors() {
 		return File{}, complaint(path, src, diags)
 	}
+	for i := range f.Identities {
+		// What a file names lies where the file lies, wherever it is read from.
+		if file := &f.Identities[i].TokenFile; *file != "" && !filepath.IsAbs(*file) {
+			*file = filepath.Join(filepath.Dir(path), *file)
+		}
+	}
 	return f, nil
 }
 

@@ -72,7 +72,7 @@ func Listen(token string, identities map[string]Getter, o Options) (*Server, err
 		token: token, host: listener.Addr().String(), identities: identities,
 		users: newUsers(o.AllowUIDs), listener: listener, served: make(chan struct{}),
 	}
-	s.stats.least.Store(1<<63 - 1)
+	s.stats.least.Store(never)
 	s.stats.refused = newReasons()
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
@@ -132,14 +132,14 @@ type Stats struct {
 	Requests    int64            `json:"requests"`           // answered with a credential
 	Empty       int64            `json:"without_credential"` // answered 503
 	Refused     map[string]int64 `json:"refused,omitempty"`  // by reason
-	LeastLeft   time.Duration    `json:"-"`                  // the smallest validity ever served; 0 if none was
+	LeastLeft   time.Duration    `json:"-"`                  // the smallest validity ever served; 0 if nothing that ends was
 	UnseenUsers int64            `json:"unseen_users"`       // connections whose user the kernel couldn't tell
 }
 
 // Stats returns the counts so far.
 func (s *Server) Stats() Stats {
 	out := Stats{Requests: s.stats.requests.Load(), Empty: s.stats.empty.Load(), UnseenUsers: s.users.unseen.Load()}
-	if least := s.stats.least.Load(); out.Requests > 0 {
+	if least := s.stats.least.Load(); least != never {
 		out.LeastLeft = time.Duration(least)
 	}
 	for reason, n := range s.stats.refused {
@@ -152,6 +152,9 @@ func (s *Server) Stats() Stats {
 	}
 	return out
 }
+
+// never is the validity of what has no end.
+const never = 1<<63 - 1
 
 type counters struct {
 	requests, empty atomic.Int64

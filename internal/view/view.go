@@ -90,7 +90,7 @@ func Started(w io.Writer, i report.Identity) {
 // Summary writes the end of a run in one or two lines.
 func Summary(w io.Writer, r report.Run) {
 	parts := []string{fmt.Sprintf("done in %s, exit %d.", short(seconds(r.Seconds)), r.ExitCode)}
-	if r.Endpoint.Requests > 0 {
+	if r.Endpoint.LeastLeftSeconds > 0 {
 		parts = append(parts, fmt.Sprintf("%s, never less than %s left.", count(r.Identity.Renewals(), "renewal"), atLeast(seconds(r.Endpoint.LeastLeftSeconds))))
 	}
 	if n := r.Resources(); n > 0 {
