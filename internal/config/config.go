@@ -159,7 +159,7 @@ func complaint(path string, src []byte, diags hcl.Diagnostics) error {
 			continue
 		}
 		at := d.Subject.Start
-		why = append(why, fmt.Sprintf("%s:%d:%d  %s", path, at.Line, at.Column, text))
+		why = append(why, fmt.Sprintf("%s:%d:%d: %s", path, at.Line, at.Column, text))
 		if at.Line >= 1 && at.Line <= len(lines) {
 			number := fmt.Sprintf("%4d | ", at.Line)
 			why = append(why, number+strings.TrimRight(lines[at.Line-1], "\r"), strings.Repeat(" ", len(number)+max(at.Column-1, 0))+"^")

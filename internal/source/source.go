@@ -13,7 +13,9 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -95,6 +97,10 @@ type TokenFile string
 // Read returns the token.
 func (f TokenFile) Read() (string, error) {
 	b, err := os.ReadFile(string(f))
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err // TokenError names the file
+	}
 	if err != nil {
 		return "", &TokenError{Path: string(f), Err: err}
 	}

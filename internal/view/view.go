@@ -148,14 +148,21 @@ func paragraph(head, text string) string { return fold(head, strings.Repeat(" ",
 // hanging is paragraph with later lines further in.
 func hanging(head, text string) string { return fold(head, head+"    ", text) }
 
+// fold breaks text into lines. What stands behind two spaces is a command to
+// be pasted, and stays in one piece whatever its length.
 func fold(head, indent, text string) string {
+	text, command, _ := strings.Cut(text, "  ")
+	words := strings.Fields(text)
+	if command != "" {
+		words = append(words, " "+command)
+	}
 	var out strings.Builder
 	line := head
 	empty := true
-	for _, word := range strings.Fields(text) {
+	for _, word := range words {
 		if !empty && len([]rune(line))+1+len([]rune(word)) > width {
 			out.WriteString(line + "\n")
-			line, empty = indent, true
+			line, empty, word = indent, true, strings.TrimLeft(word, " ")
 		}
 		if !empty {
 			line += " "
