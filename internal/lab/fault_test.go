@@ -112,17 +112,28 @@ func TestFaultOfARoleAndAShare(t *testing.T) {
 	}
 }
 
-// An early renewal fails and a late one succeeds; the clock is moved instead
-// of waited for.
+// An early renewal fails and a late one succeeds.
 func TestFaultDuringLifetime(t *testing.T) {
-	f := start(t, lab.Options{})
-	ci := f.ci()
-	f.Fault(lab.Fault{Operation: "AssumeRole", Kind: lab.FaultStatus, Status: 503, DuringLifetime: 0.8})
-	if _, err := f.assume(ci, deployRole); err != nil {
+	f := start(t, lab.Options{Session: 3 * time.Second})
+	f.Fault(lab.Fault{Operation: "AssumeRoleWithWebIdentity", Kind: lab.FaultStatus, Status: 503, DuringLifetime: 0.5})
+	exchange := func() (time.Time, error) {
+		out, err := f.sts(aws.Credentials{}).AssumeRoleWithWebIdentity(t.Context(), f.webIdentity())
+		if err != nil {
+			return time.Time{}, err
+		}
+		return *out.Credentials.Expiration, nil
+	}
+	issued := time.Now()
+	expires, err := exchange()
+	if err != nil {
 		t.Fatal("the first exchange was hit:", err)
 	}
-	_, err := f.assume(ci, deployRole)
+	_, err = exchange()
 	refused(t, err, "ServiceUnavailable", 503, "")
+	waitFor(t, func() bool { _, err := exchange(); return err == nil })
+	if passed := time.Since(issued); passed < expires.Sub(issued)/2 {
+		t.Errorf("it ended %s into a life of %s", passed, expires.Sub(issued))
+	}
 }
 
 func TestSkewMovesTheServicesClock(t *testing.T) {
