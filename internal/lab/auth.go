@@ -31,6 +31,8 @@ func (x *exchange) authenticate() error {
 		return nil
 	}
 	switch {
+	case errors.Is(x.authErr, sigv4.ErrUnsigned) && x.req.HTTP.URL.Query().Has("AWSAccessKeyId"):
+		return wire.Unsupported("Signature Version 2")
 	case errors.Is(x.authErr, sigv4.ErrUnsigned):
 		return x.deny(unsigned, "")
 	case x.authErr != nil:

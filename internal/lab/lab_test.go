@@ -68,6 +68,9 @@ func (f *fixture) config(c aws.Credentials) aws.Config {
 		BaseEndpoint: aws.String(f.URL()),
 		Credentials:  credentials.StaticCredentialsProvider{Value: c},
 		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
+		// As config.LoadDefaultConfig has it.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}
 }
 

@@ -135,27 +135,29 @@ func ParseWorld(source []byte, path string) (*World, error) {
 	return world, nil
 }
 
-// excerpt prints diagnostics the way OpenTofu's users know them.
+// excerpt is the first diagnostic the way OpenTofu's users know them: one
+// mistake of syntax makes many.
 func excerpt(p *hclparse.Parser, diags hcl.Diagnostics) error {
 	var b strings.Builder
-	for _, d := range diags {
-		if d.Subject != nil {
-			fmt.Fprintf(&b, "%s:%d:%d: ", d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column)
-		}
-		b.WriteString(d.Summary)
-		if d.Detail != "" {
-			b.WriteString("; " + d.Detail)
-		}
-		if d.Subject != nil {
-			if f := p.Files()[d.Subject.Filename]; f != nil {
-				if lines := strings.Split(string(f.Bytes), "\n"); d.Subject.Start.Line <= len(lines) {
-					fmt.Fprintf(&b, "\n  %d | %s", d.Subject.Start.Line, lines[d.Subject.Start.Line-1])
-				}
-			}
-		}
-		b.WriteString("\n")
+	d := diags[0]
+	if d.Subject != nil {
+		fmt.Fprintf(&b, "%s:%d:%d: ", d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column)
 	}
-	return errors.New(strings.TrimSuffix(b.String(), "\n"))
+	b.WriteString(d.Summary)
+	if d.Detail != "" {
+		b.WriteString("; " + d.Detail)
+	}
+	if more := len(diags) - 1; more > 0 {
+		fmt.Fprintf(&b, " (and %d more)", more)
+	}
+	if d.Subject == nil || p.Files()[d.Subject.Filename] == nil {
+		return errors.New(b.String())
+	}
+	lines := strings.Split(string(p.Files()[d.Subject.Filename].Bytes), "\n")
+	if line := d.Subject.Start.Line; line <= len(lines) {
+		fmt.Fprintf(&b, "\n  %d | %s", line, lines[line-1])
+	}
+	return errors.New(b.String())
 }
 
 func (in worldFile) world() (*World, hcl.Diagnostics) {

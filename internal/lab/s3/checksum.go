@@ -82,6 +82,17 @@ func checksum(r *wire.Request) (name, sum string, err error) {
 	return checksumPrefix + "crc64nvme", digest(hasher("crc64nvme"), r.Body), nil
 }
 
+// guarded says whether the client sent any checksum at all.
+func guarded(r *wire.Request) bool {
+	for name := range r.HTTP.Header {
+		if lower := strings.ToLower(name); lower == "content-md5" || lower == "x-amz-trailer" ||
+			strings.HasPrefix(lower, checksumPrefix) && lower != checksumPrefix+"mode" {
+			return true
+		}
+	}
+	return false
+}
+
 func verify(name, want string, body []byte) (string, string, error) {
 	algorithm := strings.TrimPrefix(name, checksumPrefix)
 	h := hasher(algorithm)

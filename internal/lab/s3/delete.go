@@ -111,8 +111,7 @@ type deleteResult struct {
 }
 
 func (s *Store) deleteObjects(b *bucket, r *wire.Request) (*wire.Response, error) {
-	h := r.HTTP.Header
-	if h.Get("Content-Md5") == "" && h.Get("X-Amz-Sdk-Checksum-Algorithm") == "" {
+	if !guarded(r) {
 		return nil, wire.Refuse(http.StatusBadRequest, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 	}
 	if _, _, err := checksum(r); err != nil {
