@@ -112,6 +112,9 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	if err != nil {
 		return &cure.Error{What: "can't load the AWS configuration", Why: []string{err.Error()}, Err: err}
 	}
+	if aws.Region() == "" && len(who.plan.Roles) > 0 {
+		return &cure.Error{What: "no region says whose STS to ask", Cure: "name it:  --region eu-west-1, or AWS_REGION"}
+	}
 	held := newChain(who.name, who.plan, aws, j.event)
 	defer held.stop()
 	desk, err := j.open(held, aws.Region())

@@ -52,8 +52,9 @@ func (p *Plan) explainRefusal(e *cure.Error, r *Refusal, hop int, now time.Time)
 	}
 	web := r.Operation == "AssumeRoleWithWebIdentity"
 	switch {
-	case r.Code == "" && strings.Contains(strings.ToLower(r.Message), "region"):
-		e.Why, e.Cure = []string{r.Message}, "name the region:  --region eu-west-1, or AWS_REGION"
+	case r.Final:
+		e.Why = []string{r.Message}
+		e.Cure = "log in, or name a source: --profile, --web-identity-token-file, keys in the environment, or an identity in holdfast.hcl"
 		return
 	case r.Code == "":
 		e.Why, e.Cure = []string{r.Operation + ": " + r.Message}, "can this machine reach STS? (a proxy, a VPC endpoint, AWS_ENDPOINT_URL)"

@@ -262,7 +262,7 @@ func TestExplain(t *testing.T) {
 		{1, &source.Refusal{Operation: "AssumeRoleWithWebIdentity", Code: "InvalidIdentityToken", Message: "Incorrect token audience"}, []string{"aud must be one"}},
 		{1, &source.TokenError{Path: path, Err: os.ErrPermission}, []string{"permission denied", "ls -lL " + path}},
 		{2, &source.Refusal{Operation: "AssumeRole", Message: "dial tcp: connection refused"}, []string{"connection refused", "reach STS"}},
-		{0, &source.Refusal{Operation: "x", Message: "an AWS region is required"}, []string{"no credential from irsa", "--region"}},
+		{0, &source.Refusal{Operation: "x", Message: "no keys", Final: true}, []string{"no credential from irsa", "no keys", "log in, or name a source"}},
 	} {
 		got := source.Explain(p, row.hop, row.err, time.Now()).Error()
 		for _, want := range row.want {
