@@ -97,9 +97,7 @@ var labs sync.Map
 
 func setup(e *testscript.Env) error {
 	home := filepath.Join(e.WorkDir, "home")
-	for _, v := range []string{"HOME=" + home, "USER=alice", "XDG_RUNTIME_DIR=", "TMPDIR=" + os.TempDir(), "AWS_CA_BUNDLE=", "AWS_EC2_METADATA_DISABLED=true", "GORACE=atexit_sleep_ms=0"} {
-		e.Vars = append(e.Vars, v)
-	}
+	e.Vars = append(e.Vars, "HOME="+home, "USER=alice", "XDG_RUNTIME_DIR=", "TMPDIR="+os.TempDir(), "AWS_CA_BUNDLE=", "AWS_EC2_METADATA_DISABLED=true", "GORACE=atexit_sleep_ms=0")
 	return os.MkdirAll(home, 0o700)
 }
 
