@@ -1,4 +1,4 @@
-// Package policy reads IAM policy documents, as far as trust policies and
+// Package policy (lab) reads IAM policy documents, as far as trust policies and
 // session policies need it, and decides what they say about one request.
 //
 // It promises that nothing in a document is silently skipped: an element, an
