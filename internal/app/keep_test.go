@@ -85,7 +85,6 @@ type client struct {
 	name    string
 	slowest time.Duration
 	answers int
-	latest  time.Time // the latest expiry that any client was given so far
 }
 
 // latest is shared by all clients of one keeper.

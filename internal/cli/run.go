@@ -117,7 +117,7 @@ func (f runFlags) apply(req *app.Request) error {
 func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error {
 	// A signal ends the wait for the first credential; from then on signals
 	// are the child's affair.
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(orBackground(ctx)), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	voice := app.Voice{
 		Event: func(e event.Event) {
@@ -144,13 +144,6 @@ func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error 
 		return nil
 	}
 	return &exit{result.ExitCode, err}
-}
-
-func orBackground(ctx context.Context) context.Context {
-	if ctx == nil {
-		return context.Background()
-	}
-	return ctx
 }
 
 // writeReport writes the report whole or not at all, for its owner alone.

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -92,14 +91,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// labs are the lab of each script, by its directory.
-var labs sync.Map
+// labKey is where a script keeps its lab, a *holder.
+type labKey struct{}
+
+type holder struct{ lab *lab.Server }
 
 func setup(e *testscript.Env) error {
+	e.Values[labKey{}] = &holder{}
 	home := filepath.Join(e.WorkDir, "home")
-	for _, v := range []string{"HOME=" + home, "USER=alice", "XDG_RUNTIME_DIR=", "TMPDIR=" + os.TempDir(), "AWS_CA_BUNDLE=", "AWS_EC2_METADATA_DISABLED=true", "GORACE=atexit_sleep_ms=0"} {
-		e.Vars = append(e.Vars, v)
-	}
+	e.Vars = append(e.Vars, "HOME="+home, "USER=alice", "XDG_RUNTIME_DIR=", "TMPDIR="+os.TempDir(), "AWS_CA_BUNDLE=", "AWS_EC2_METADATA_DISABLED=true", "GORACE=atexit_sleep_ms=0")
 	return os.MkdirAll(home, 0o700)
 }
 
@@ -114,7 +114,7 @@ func labCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: lab start|admin|irsa|token|calls")
 	}
-	work := ts.Getenv("WORK")
+	script := ts.Value(labKey{}).(*holder)
 	if args[0] == "start" {
 		o := lab.Options{}
 		if len(args) > 1 {
@@ -125,7 +125,7 @@ func labCommand(ts *testscript.TestScript, neg bool, args []string) {
 		l, err := lab.Start(o)
 		ts.Check(err)
 		ts.Defer(func() { l.Close() })
-		labs.Store(work, l)
+		script.lab = l
 		for _, e := range l.Env() {
 			name, value, _ := strings.Cut(e, "=")
 			if !strings.HasPrefix(name, "AWS_ACCESS") && !strings.HasPrefix(name, "AWS_SECRET") {
@@ -134,11 +134,10 @@ func labCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		args = []string{"token", "token", "system:serviceaccount:ci:runner", "sts.amazonaws.com", "10m"}
 	}
-	value, ok := labs.Load(work)
-	if !ok {
+	l := script.lab
+	if l == nil {
 		ts.Fatalf("no lab: lab start")
 	}
-	l := value.(*lab.Server)
 	switch args[0] {
 	case "token":
 		ttl, err := time.ParseDuration(args[4])

@@ -50,7 +50,7 @@ func (f *forwarder) take(s os.Signal) {
 	if !f.command.OwnSession {
 		// On a terminal the kernel gave Ctrl-C to the child as well, which is
 		// in our process group; a second copy would count as a second one.
-		if s != syscall.SIGINT || !foreground(f.command.Stdin) {
+		if s != syscall.SIGINT || !foreground(f.command.Stdin, f.command.Stdout, f.command.Stderr) {
 			_ = f.process.Signal(s)
 		}
 		f.taken++
@@ -66,9 +66,9 @@ func (f *forwarder) take(s os.Signal) {
 }
 
 // foreground reports whether our process group is the one that the terminal
-// sends its signals to.
-func foreground(stdin *os.File) bool {
-	for _, f := range []*os.File{stdin, os.Stdout, os.Stderr} {
+// behind the first of the files that has one sends its signals to.
+func foreground(files ...*os.File) bool {
+	for _, f := range files {
 		if f == nil {
 			continue
 		}

@@ -1,6 +1,6 @@
-// Package iam is the lab's directory: accounts, their administrators, roles,
-// OIDC providers and the sessions that STS issued; and the IAM operations on
-// roles and providers.
+// Package iam (lab) is the lab's directory: accounts, their administrators,
+// roles, OIDC providers and the sessions that STS issued; and the IAM
+// operations on roles and providers.
 //
 // It promises unique IDs as IAM has them: a role that is deleted and created
 // again is another role. Sessions of the old one are refused, and a trust

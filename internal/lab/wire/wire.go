@@ -1,4 +1,4 @@
-// Package wire holds what the lab's services share on the wire: a routed
+// Package wire (lab) holds what the lab's services share on the wire: a routed
 // request, an answer, an error with AWS's code and status, and the three ways
 // in which AWS writes them down (query XML, REST XML, JSON 1.0).
 //
