@@ -118,6 +118,8 @@ func packages() map[string]place {
 		"cmd/holdfast":     {layer: command, also: map[string]string{"internal/cli": "it is that command line"}},
 		"cmd/holdfast-lab": {layer: command, also: map[string]string{"internal/lab": "it is that lab"}},
 
+		"bench": {layer: command, also: map[string]string{"internal/lab": "measures against it, and is never installed"}},
+
 		"internal/archtest": {layer: tests},
 	}
 }
