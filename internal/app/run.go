@@ -55,6 +55,7 @@ type Voice struct {
 // way.
 func Run(ctx context.Context, req Request, proc Process, voice Voice) (report.Run, error) {
 	j := &job{req: req, proc: proc, env: precedence.NewEnv(proc.Environ), voice: voice}
+	supervise.OutlivePipes()
 	rep := report.Run{
 		SchemaVersion: report.SchemaVersion, Began: time.Now().Round(0), Processes: []report.Process{}, ExitCode: ExitOwn,
 		Identity: report.Identity{Hops: []report.Hop{}},
@@ -151,6 +152,11 @@ func (j *job) join(rep *report.Run, client *link.Client, welcome link.Welcome) e
 	child, err := j.environment(welcome, dir, j.env[link.Env], j.req.AllowOther)
 	if err != nil {
 		return err
+	}
+	if j.engine != "" {
+		if err := client.Register(j.process(os.Getpid())); err != nil {
+			return err
+		}
 	}
 	return j.supervise(rep, child, dir, func(p link.Process) (func(link.End), error) {
 		if err := client.Register(p); err != nil {

@@ -115,11 +115,17 @@ func packages() map[string]place {
 		"internal/lab/sts":    {layer: lab},
 		"internal/lab/wire":   {layer: lab},
 
-		"cmd/holdfast":     {layer: command, also: map[string]string{"internal/cli": "it is that command line"}},
-		"cmd/holdfast-lab": {layer: command, also: map[string]string{"internal/lab": "it is that lab"}},
+		"cmd/holdfast": {layer: command, also: map[string]string{"internal/cli": "it is that command line"}},
+		"cmd/holdfast-lab": {layer: command, also: map[string]string{
+			"internal/lab":                                   "it is that lab",
+			"github.com/aws/aws-sdk-go-v2/aws":               "assume is a client of the lab as any other",
+			"github.com/aws/aws-sdk-go-v2/service/sts":       "assume is a client of the lab as any other",
+			"github.com/aws/aws-sdk-go-v2/service/sts/types": "assume is a client of the lab as any other",
+		}},
 
 		"bench": {layer: command, also: map[string]string{"internal/lab": "measures against it, and is never installed"}},
 
 		"internal/archtest": {layer: tests},
+		"e2e":               {layer: tests},
 	}
 }

@@ -13,6 +13,7 @@ type variable struct{ dir, name, why string }
 func variables() []variable {
 	return []variable{
 		{"internal/cli", "version", "the linker writes it (-X), which can only reach a variable"},
+		{"e2e", "built", "TestMain builds the programs once, before any test runs"},
 	}
 }
 

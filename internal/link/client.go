@@ -36,7 +36,8 @@ func Dial(path string) (*Client, Welcome, error) {
 	return c, *answer.Welcome, nil
 }
 
-// Register puts a process on the keeper's list.
+// Register puts a process on the keeper's list; the second time it says which
+// process it has become.
 func (c *Client) Register(p Process) error {
 	_, err := c.ask(message{Process: &p})
 	return err

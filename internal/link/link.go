@@ -22,7 +22,9 @@ const Version = 1
 // Env is the variable that tells a supervisor where its keeper's socket is.
 const Env = "HOLDFAST_CONTROL"
 
-// Process is a Terraform process as its supervisor registers it.
+// Process is a Terraform process as its supervisor registers it: first, before
+// it starts it, under the supervisor's own number, so that the keeper can't
+// leave in between; then under its own.
 type Process struct {
 	PID        int       `json:"pid"`
 	Born       string    `json:"born"` // tells it from a later process of that number

@@ -73,7 +73,7 @@ func busy(t *testing.T, s *link.Server) bool {
 }
 
 func TestConversation(t *testing.T) {
-	s, path, _ := serve(t)
+	s, path, g := serve(t)
 	c, welcome, err := link.Dial(path)
 	if err != nil || welcome.Identity != "deploy" || welcome.URL == "" || welcome.Token != "t" {
 		t.Fatalf("%+v, %v", welcome, err)
@@ -88,8 +88,15 @@ func TestConversation(t *testing.T) {
 	if !busy(t, s) {
 		t.Error("idle while a process runs")
 	}
-	if err := c.Register(link.Process{PID: 8}); err == nil {
-		t.Error("one conversation registered two processes")
+	if err := c.Register(link.Process{PID: 8, Born: "y", Engine: "tofu", Dir: "/d"}); err != nil {
+		t.Fatal(err)
+	}
+	close(g.of(7)) // who started it may go
+	if !busy(t, s) {
+		t.Error("idle while the process that was started runs")
+	}
+	if err := c.Register(link.Process{PID: 9}); err == nil {
+		t.Error("one conversation registered a third process")
 	}
 	if err := c.End(link.End{ExitCode: 1, Resources: []link.Resource{{Address: "a.b", Action: "create", Seconds: 2}}}); err != nil {
 		t.Fatal(err)
@@ -98,7 +105,7 @@ func TestConversation(t *testing.T) {
 		t.Error("busy after the end")
 	}
 	e := s.Entries()
-	if len(e) != 1 || e[0].End == nil || e[0].End.ExitCode != 1 || len(e[0].End.Resources) != 1 {
+	if len(e) != 1 || e[0].Process.PID != 8 || e[0].End == nil || e[0].End.ExitCode != 1 || len(e[0].End.Resources) != 1 {
 		t.Errorf("%+v", e)
 	}
 }

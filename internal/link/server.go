@@ -88,6 +88,7 @@ func (s *Server) converse(conn io.ReadWriter) {
 	lines.Buffer(make([]byte, 4096), longest)
 	say := json.NewEncoder(conn)
 	var entry *Entry
+	started := false
 	for lines.Scan() {
 		var m message
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil || m.Version != Version {
@@ -100,6 +101,9 @@ func (s *Server) converse(conn io.ReadWriter) {
 			answer.Welcome = &s.welcome
 		case m.Process != nil && entry == nil:
 			entry = s.add(*m.Process)
+		case m.Process != nil && !started:
+			started = true
+			s.become(entry, *m.Process)
 		case m.End != nil && entry != nil:
 			s.end(entry, m.End)
 		default:
@@ -123,12 +127,31 @@ func (s *Server) add(p Process) *Entry {
 	s.mu.Lock()
 	s.entries = append(s.entries, entry)
 	s.mu.Unlock()
+	s.watch(entry, p)
+	return entry
+}
+
+// become gives an entry the process that its supervisor has started.
+func (s *Server) become(entry *Entry, p Process) {
+	s.mu.Lock()
+	entry.Process = p
+	s.mu.Unlock()
+	s.watch(entry, p)
+}
+
+// watch ends an entry with its process, unless it has become another one.
+func (s *Server) watch(entry *Entry, p Process) {
 	s.work.Go(func() {
-		if s.gone(s.ctx, p.PID, p.Born) == nil {
+		if s.gone(s.ctx, p.PID, p.Born) != nil {
+			return
+		}
+		s.mu.Lock()
+		same := entry.Process.PID == p.PID
+		s.mu.Unlock()
+		if same {
 			s.end(entry, nil)
 		}
 	})
-	return entry
 }
 
 func (s *Server) end(entry *Entry, e *End) {
