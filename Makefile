@@ -32,7 +32,7 @@ test:
 
 test-slow:
 	@sh tools/tofu >/dev/null
-	go test -race -parallel 8 -tags slow -run Slow ./...
+	go test -race -parallel 8 -tags slow -run Slow ./e2e
 
 test-clients:
 	go test -tags clients ./internal/precedence ./internal/profile

@@ -53,7 +53,7 @@ it; 125 if holdfast itself failed or refused, 126 if COMMAND can't be run and
 
 Flags win over variables (HOLDFAST_ROLE_ARN for --role-arn, and so on), which
 win over holdfast.hcl.`,
-		Example: `  # In a pod with IRSA: the pod's role, then the deploy role, for as long as it takes
+		Example: `  # In a pod with IRSA: the pod's role, then deploy, for as long as it takes
   holdfast run --role-arn arn:aws:iam::222222222222:role/deploy -- tofu apply
 
   # An identity of holdfast.hcl, with a report for the pipeline
@@ -81,20 +81,20 @@ win over holdfast.hcl.`,
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	f.SortFlags = false
-	f.StringVar(&req.Identity, "identity", "", "identity of holdfast.hcl to run as")
-	f.StringArrayVar(&flags.roles, "role-arn", nil, "role to assume; repeat it for a chain")
-	f.StringVar(&req.Wish.TokenFile, "web-identity-token-file", "", "file with the web identity token for the first role")
-	f.StringVar(&req.Wish.Profile, "profile", "", "profile to start from")
-	f.StringVar(&req.Wish.SessionName, "session-name", "", "name of the sessions in CloudTrail (default holdfast-USER-HOST)")
-	f.StringVar(&flags.externalID, "external-id", "", "external ID for the last role")
-	f.DurationVar(&flags.duration, "duration", 0, "length of the last role's sessions, 15m to 12h (default what AWS gives: 1h)")
-	f.StringVar(&req.Region, "region", "", "region whose STS is asked")
-	f.StringVar(&req.Listen, "listen", "", "address of the endpoint, on 127.0.0.1 (default a free port)")
-	f.UintSliceVar(&flags.allowUIDs, "allow-uid", nil, "another user who may ask the endpoint (a sidecar's)")
+	f.StringVar(&req.Identity, "identity", "", "run as the identity `NAME` of holdfast.hcl")
+	f.StringArrayVar(&flags.roles, "role-arn", nil, "role `ARN` to assume; repeat it for a chain")
+	f.StringVar(&req.Wish.TokenFile, "web-identity-token-file", "", "`FILE` with the web identity token for the first role")
+	f.StringVar(&req.Wish.Profile, "profile", "", "profile `NAME` to start from")
+	f.StringVar(&req.Wish.SessionName, "session-name", "", "`NAME` of the sessions in CloudTrail (default holdfast-USER-HOST)")
+	f.StringVar(&flags.externalID, "external-id", "", "external `ID` for the last role")
+	f.DurationVar(&flags.duration, "duration", 0, "`LENGTH` of the last role's sessions, 15m to 12h (default: what AWS gives, 1h)")
+	f.StringVar(&req.Region, "region", "", "`REGION` whose STS is asked")
+	f.StringVar(&req.Listen, "listen", "", "`ADDRESS` of the endpoint, on 127.0.0.1 (default: a free port)")
+	f.UintSliceVar(&flags.allowUIDs, "allow-uid", nil, "another user who may ask the endpoint (a sidecar's `UID`)")
 	f.BoolVar(&req.AllowOther, "allow-other-credentials", false, "go on where the code names credentials of its own")
 	f.BoolVar(&req.Foreground, "foreground", false, "keep terraform or tofu in the terminal's process group (Ctrl-Z, /dev/tty)")
 	f.BoolVar(&flags.explain, "explain", false, "show what would be changed around the command, and don't start it")
-	f.StringVar(&req.ReportFile, "report", "", "file to write the report to, in JSON (docs/JSON.md)")
+	f.StringVar(&req.ReportFile, "report", "", "`FILE` to write the report to, in JSON (docs/JSON.md)")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
 	return cmd
 }
