@@ -1,6 +1,8 @@
 package archtest
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,6 +119,36 @@ func unplaced(all []source, table map[string]place) []complaint {
 		}
 	}
 	return out
+}
+
+// undrawn are the packages that the document doesn't name. Services of the lab
+// are one thing there.
+func undrawn(document string, table map[string]place) []complaint {
+	var out []complaint
+	for dir, p := range table {
+		name := strings.TrimPrefix(dir, "internal/")
+		if p.layer == lab {
+			name = "lab/*"
+		}
+		if !regexp.MustCompile(`(^|[^\w/])` + regexp.QuoteMeta(name) + `($|[^\w/])`).MatchString(document) {
+			out = append(out, complaint{"docs/ARCHITECTURE.md", "it doesn't name " + name,
+				"whoever looks for a package looks there first: give it a row and a place in the picture"})
+		}
+	}
+	return out
+}
+
+func TestPictureIsDrawn(t *testing.T) {
+	document, err := os.ReadFile(root + "/docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range undrawn(string(document), packages()) {
+		t.Error(c)
+	}
+	if got := undrawn("| app, lab/* | joins |", map[string]place{"internal/app": {}, "internal/lab/s3": {layer: lab}, "internal/ap": {}}); len(got) != 1 || !strings.HasSuffix(got[0].what, " ap") {
+		t.Errorf("a document without ap: %v", got)
+	}
 }
 
 func TestPictureCanFail(t *testing.T) {

@@ -26,12 +26,13 @@ func bans() []ban {
 		process = "cli is the only package that reads the process"
 	)
 	return []ban{
-		{names: []string{"os.Exit", "log.Fatal*", "log.Panic*"}, not: map[string]string{"cmd": main},
+		{names: []string{"os.Exit", "log.Fatal*", "log.Panic*"}, not: map[string]string{"cmd": main, "bench": main},
 			cure: "return an error: whoever ends the process skips every deferred cleanup above him"},
 		{names: []string{"context.TODO"}, tests: true,
 			cure: "take ctx as the first parameter, or say context.Background with its reason"},
 		{names: []string{"context.Background"}, not: map[string]string{
 			"cmd":           main,
+			"bench":         main,
 			"internal/app":  "what must outlive a signal: asking a version, waiting for the last Terraform",
 			"internal/link": "the server's life, from Listen to Close",
 			"internal/lab":  "the server's life, from Start to Close",
@@ -41,15 +42,16 @@ func bans() []ban {
 		{names: []string{"os/exec.Command*", "os/exec.Cmd"}, not: map[string]string{
 			"internal/supervise": "it starts the child",
 			"internal/tfexec":    "it runs Terraform's own commands",
+			"bench":              "it measures processes, and is never installed",
 		}, cure: "start children in supervise, or Terraform's own commands in tfexec: elsewhere nobody forwards signals to them"},
 		{names: []string{"github.com/aws/aws-sdk-go-v2/config.LoadDefaultConfig"}, not: map[string]string{
 			"internal/awsapi": "the only place that knows the SDK",
 		}, cure: "load it in awsapi: the default chain reads files and variables that package precedence must know of"},
 		{names: []string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv", "os.Args", "os.UserHomeDir", "os.Getwd"}, not: map[string]string{
-			"cmd": main, "internal/cli": process,
+			"cmd": main, "bench": main, "internal/cli": process,
 		}, cure: "take it from app.Process: what reads the environment by itself can't be told another one"},
 		{names: []string{"fmt.Print*", "os.Stdin", "os.Stdout", "os.Stderr"}, not: map[string]string{
-			"cmd": main, "internal/cli": process,
+			"cmd": main, "bench": main, "internal/cli": process,
 		}, cure: "take the file or an io.Writer as a parameter: standard output belongs to the child's pipeline"},
 		{names: []string{"time.Now", "time.Since", "time.Until"}, only: []string{
 			"internal/cred", "internal/keeper/schedule.go", "internal/precedence", "internal/tf",

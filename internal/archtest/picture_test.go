@@ -123,6 +123,8 @@ func packages() map[string]place {
 			"github.com/aws/aws-sdk-go-v2/service/sts/types": "assume is a client of the lab as any other",
 		}},
 
+		"bench": {layer: command, also: map[string]string{"internal/lab": "measures against it, and is never installed"}},
+
 		"internal/archtest": {layer: tests},
 		"e2e":               {layer: tests},
 	}

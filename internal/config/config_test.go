@@ -63,6 +63,8 @@ func TestComplaintsPointAtTheirPlace(t *testing.T) {
 		"source":        {"identity \"a\" {\n  from = \"isra\"\n}", "f.hcl:2:10: no such source: from is one of auto, irsa"},
 		"two of a name": {"identity \"a\" {}\nidentity \"a\" {}", "f.hcl:2:10: two identities of one name: \"a\" stands at f.hcl:1,1-13 already"},
 		"name":          {"identity \"a/b\" {}", "f.hcl:1:10: not a name"},
+		"dotted name":   {"identity \".a\" {}", "f.hcl:1:10: not a name"},
+		"long name":     {"identity \"" + strings.Repeat("a", 65) + "\" {}", "f.hcl:1:10: not a name"},
 		"role":          {"identity \"a\" {\n  role \"deploy\" {}\n}", "f.hcl:2:8: not the ARN of a role: \"deploy\" is not"},
 		"user":          {"identity \"a\" {\n  role \"arn:aws:iam::111111111111:user/u\" {}\n}", "names a user, not a role"},
 		"duration":      {"identity \"a\" {\n  role \"arn:aws:iam::111111111111:role/r\" {\n    duration = \"5m\"\n  }\n}", "f.hcl:3:16: not a duration"},

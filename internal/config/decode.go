@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,8 +13,15 @@ import (
 	"github.com/holdfast/holdfast/internal/cred"
 )
 
-// name is what an identity may be called: it becomes a part of a URL.
-var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+// isName reports whether an identity may be called s, which becomes a part of a
+// URL. (By hand: a regular expression would be compiled at every start.)
+func isName(s string) bool {
+	plain := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' }
+	if s == "" || len(s) > 64 || !plain(rune(s[0])) {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) && !strings.ContainsRune("_.-", r) })
+}
 
 func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 	content, diags := body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
@@ -64,7 +70,7 @@ func decodeIdentity(block *hcl.Block) (Identity, hcl.Diagnostics) {
 		From: From(d.text("from")), Profile: d.text("profile"), TokenFile: d.text("token_file"),
 		Region: d.text("region"), SessionName: d.text("session_name"),
 	}
-	if !name.MatchString(i.Name) {
+	if !isName(i.Name) {
 		d.wrong(block.LabelRanges[0], "not a name for an identity", "letters, digits, and - _ . after the first")
 	}
 	i.From = d.source(i, block.DefRange)

@@ -104,6 +104,17 @@ func TestSessionName(t *testing.T) {
 	}
 }
 
+func TestSessionNamesThatAWSTakes(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"ab": true, "a_b+c=d,e.f@g-h": true, "Ab9": true, strings.Repeat("a", 64): true,
+		"": false, "a": false, "a b": false, "a/b": false, "aé": false, strings.Repeat("a", 65): false,
+	} {
+		if err := (source.Role{ARN: ci, SessionName: name}).Check(); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 // sts plays AWS: it answers what it is told to, and keeps what it was asked.
 type sts struct {
 	asked   []source.Role
