@@ -20,7 +20,7 @@ import (
 type issuer struct {
 	life time.Duration
 	fail func(n int) error // nil for success; n counts attempts from 1
-	wall func() time.Time  // the clock of what is issued; time.Now if nil
+	wall func() time.Time  // what is issued lasts its life by this clock too; may be nil
 
 	mu      sync.Mutex
 	at      []time.Time
@@ -57,11 +57,11 @@ func (i *issuer) Fetch(ctx context.Context) (cred.Set, error) {
 	}
 	s := cred.New(fmt.Sprintf("ASIA%08d", n), "s", "t")
 	s.Issued = time.Now()
-	if i.wall != nil {
-		s.Issued = i.wall()
-	}
 	if i.life > 0 {
 		s.Expires = s.Issued.Add(i.life)
+	}
+	if i.wall != nil && i.wall().After(s.Issued) {
+		s.Expires = i.wall().Add(i.life)
 	}
 	return s, nil
 }
