@@ -41,4 +41,4 @@ generated:
 	@echo "generated: docs/cli is what the commands say of themselves"
 	@go test ./internal/cli -run TestDocs
 
--include check.mk bench.mk
+include check.mk bench.mk
