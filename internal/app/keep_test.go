@@ -70,7 +70,7 @@ func hold(t *testing.T, session time.Duration, through func(target string) strin
 	if err := h.chain.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := endpoint.Listen(h.token, map[string]endpoint.Getter{"deploy": h.chain.last()}, endpoint.Options{})
+	s, err := endpoint.Listen(h.token, func(string) (endpoint.Getter, bool) { return h.chain.last(), true }, endpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
