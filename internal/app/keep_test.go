@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/awsapi/identity"
 	"github.com/holdfast/holdfast/internal/endpoint"
 	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/lab"
@@ -24,10 +23,11 @@ import (
 
 // held is a chain of two hops that is kept against a lab and served.
 type held struct {
-	lab   *lab.Server
-	chain *chain
-	url   string
-	token string
+	lab     *lab.Server
+	service *service
+	chain   *chain
+	url     string
+	token   string
 }
 
 // hold starts one. Through, if not nil, stands between us and the lab.
@@ -61,13 +61,12 @@ func hold(t *testing.T, session time.Duration, through func(target string) strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	aws, err := identity.Load(t.Context(), identity.Options{})
-	if err != nil {
+	h := &held{lab: l, service: newService(t.Context(), event.Discard), token: endpoint.NewToken()}
+	t.Cleanup(h.service.close)
+	if h.chain, err = h.service.chain(t.Context(), resolved{name: "deploy", plan: plan}); err != nil {
 		t.Fatal(err)
 	}
-	h := &held{lab: l, chain: newChain("deploy", plan, aws, event.Discard), token: endpoint.NewToken()}
-	t.Cleanup(h.chain.stop)
-	if err := h.chain.start(t.Context()); err != nil {
+	if err := h.chain.ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s, err := endpoint.Listen(h.token, func(string) (endpoint.Getter, bool) { return h.chain.last(), true }, endpoint.Options{})
@@ -163,7 +162,7 @@ func TestAsManyExchangesAsHopsTimesRenewals(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	h.chain.stop()
+	h.service.close()
 	exchanges := map[string]int{}
 	for _, call := range h.lab.Calls() {
 		if call.Service == "sts" {
@@ -340,14 +339,12 @@ func TestHopThatFailsIsExplained(t *testing.T) {
 	plan := h.chain.plan
 	plan.Roles = append([]source.Role(nil), plan.Roles...)
 	plan.Roles[1].ARN = "arn:aws:iam::111111111111:role/none"
-	aws, err := identity.Load(t.Context(), identity.Options{})
+	c, err := h.service.chain(t.Context(), resolved{name: "x", plan: plan})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newChain("x", plan, aws, event.Discard)
-	defer c.stop()
 	began := time.Now()
-	err = c.start(t.Context())
+	err = c.ready(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "can't become arn:aws:iam::111111111111:role/none (hop 2 of 2, from role ci)") || !strings.Contains(err.Error(), "AWS said: AccessDenied") {
 		t.Errorf("%v", err)
 	}

@@ -29,6 +29,12 @@ identity "audit" {
   token_file = "/var/run/token"
   region     = "eu-west-1"
 }
+unit "live/payments/**" {
+  identity = "deploy"
+}
+unit "live/*/audit" {
+  identity = "audit"
+}
 run {
   allow_other_credentials = true
 }
@@ -55,6 +61,21 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestUnitOf(t *testing.T) {
+	f, err := config.Parse("../holdfast.hcl", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{
+		"/r/live/payments": "deploy", "/r/live/payments/rds": "deploy", "/r/live/payments/a/b": "deploy", "/r/live/paymentsx": "",
+		"/r/live/shop/audit": "audit", "/r/live/shop/x/audit": "", "/r": "", "/elsewhere": "", "/r/live": "",
+	} {
+		if got := f.UnitOf("/r/sub", dir); got != want {
+			t.Errorf("%s: %q, want %q", dir, got, want)
+		}
+	}
+}
+
 func TestComplaintsPointAtTheirPlace(t *testing.T) {
 	for name, row := range map[string]struct{ in, want string }{
 		"syntax":        {"identity \"a\" {", "f.hcl:1:14"},
@@ -73,6 +94,9 @@ func TestComplaintsPointAtTheirPlace(t *testing.T) {
 		"variable":      {"identity \"a\" {\n  region = var.x\n}", "f.hcl:2:12"},
 		"no profile":    {"identity \"a\" {\n  from = \"profile\"\n}", "needs profile"},
 		"no token file": {"identity \"a\" {\n  from = \"token_file\"\n}", "go together"},
+		"unit of none":  {"unit \"a\" {\n  identity = \"x\"\n}", "f.hcl:1:1: no such identity: \"x\" isn't"},
+		"unit above":    {"identity \"x\" {}\nunit \"../a\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a path below"},
+		"unit pattern":  {"identity \"x\" {}\nunit \"a[\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a pattern"},
 		"not a bool":    {"run {\n  allow_other_credentials = \"x\"\n}", "f.hcl:2:29: not a truth value"},
 	} {
 		_, err := config.Parse("f.hcl", []byte(row.in))

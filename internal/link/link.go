@@ -58,6 +58,9 @@ type Ask struct {
 	Identity    string `json:"identity,omitempty"`      // by its name in holdfast.hcl
 	AccessKeyID string `json:"access_key_id,omitempty"` // that somebody put into its environment
 	Dir         string `json:"dir,omitempty"`           // where it will work
+	Direct      bool   `json:"direct,omitempty"`        // its user started it under holdfast
+	Caller      string `json:"caller,omitempty"`        // ARN that the keys belong to
+	Problem     string `json:"problem,omitempty"`       // why nobody could tell
 }
 
 // Welcome is a keeper's answer: where the process finds credentials.
@@ -65,6 +68,8 @@ type Welcome struct {
 	Identity string `json:"identity"`
 	// Note is what a person should know about the choice; empty if nothing.
 	Note string `json:"note,omitempty"`
+	// WhoIsIt: ask AWS whose keys they are, and ask again.
+	WhoIsIt bool `json:"who_is_it,omitempty"`
 	// KeepKeys: nothing better than what stands in its environment is known.
 	KeepKeys  bool   `json:"keep_keys,omitempty"`
 	URL       string `json:"url"`
