@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/holdfast/holdfast/internal/app"
 	"github.com/holdfast/holdfast/internal/event"
@@ -82,7 +83,12 @@ win over holdfast.hcl.`,
 			return run(cmd.Context(), req, p, flags.quiet)
 		},
 	}
-	f := cmd.Flags()
+	flags.bind(cmd.Flags(), &req)
+	return cmd
+}
+
+// bind says which flags there are. What stands behind the command is its own.
+func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
 	f.SetInterspersed(false)
 	f.SortFlags = false
 	f.StringVar(&req.Identity, "identity", "", "run as the identity `NAME` of holdfast.hcl")
@@ -100,7 +106,6 @@ win over holdfast.hcl.`,
 	f.BoolVar(&flags.explain, "explain", false, "show what would be changed around the command, and don't start it")
 	f.StringVar(&req.ReportFile, "report", "", "`FILE` to write the report to, in JSON (docs/JSON.md)")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
-	return cmd
 }
 
 func (f runFlags) apply(req *app.Request) error {
