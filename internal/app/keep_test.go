@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,6 +204,7 @@ func TestNobodyNoticesWhenSTSFails(t *testing.T) {
 		"drop":     {Kind: lab.FaultDrop},
 	}
 	var wg sync.WaitGroup
+	usual := newControl(t, time.Now().Add(4*session))
 	keep := func(mode string, h *held) {
 		var seen latest
 		end := time.Now().Add(3 * session)
@@ -212,8 +214,10 @@ func TestNobodyNoticesWhenSTSFails(t *testing.T) {
 				if err := c.run(h, &seen, 25*time.Millisecond, end); err != nil {
 					t.Error(err)
 				}
-				if c.slowest > slowest {
-					t.Errorf("%s waited %v", c.name, c.slowest)
+				// A machine that is busy with other things stops everybody at
+				// once; what a plain answer took meanwhile is its measure.
+				if least := usual.slowest(); c.slowest > slowest && c.slowest > 2*least {
+					t.Errorf("%s waited %v; a plain answer took %v at the most", c.name, c.slowest, least)
 				}
 			})
 		}
@@ -242,6 +246,42 @@ func TestNobodyNoticesWhenSTSFails(t *testing.T) {
 			}
 		}
 	}
+}
+
+// control asks a handler that does nothing, as the clients ask the endpoint, and
+// remembers the slowest answer.
+type control struct{ most atomic.Int64 }
+
+func (c *control) slowest() time.Duration { return time.Duration(c.most.Load()) }
+
+func newControl(t *testing.T, end time.Time) *control {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	c, transport, done := &control{}, &http.Transport{}, make(chan struct{})
+	go func() { _ = s.Serve(l) }()
+	go func() {
+		defer close(done)
+		for time.Now().Before(end) && t.Context().Err() == nil {
+			began := time.Now()
+			r, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String(), nil)
+			if err != nil {
+				return
+			}
+			if resp, err := transport.RoundTrip(r); err == nil {
+				resp.Body.Close()
+			}
+			if took := int64(time.Since(began)); took > c.most.Load() {
+				c.most.Store(took)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() { s.Close(); <-done; transport.CloseIdleConnections() })
+	return c
 }
 
 // door is a listener in front of the lab that can be shut, so that a connection

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/internal/private"
 	"github.com/holdfast/holdfast/internal/profile"
 	"github.com/holdfast/holdfast/internal/report"
+	"github.com/holdfast/holdfast/internal/shim"
 	"github.com/holdfast/holdfast/internal/supervise"
 )
 
@@ -74,6 +75,11 @@ func Run(ctx context.Context, req Request, proc Process, voice Voice) (report.Ru
 
 func (j *job) run(ctx context.Context, rep *report.Run) error {
 	rep.Command = filepath.Base(j.req.Command[0])
+	joins := j.env[link.Env] != "" && !j.req.asked()
+	if !joins || supervise.Engine(rep.Command) != "" {
+		// The links of a run above are for what its command starts, not for us.
+		j.env = precedence.Env(shim.Strip(shim.Env(j.env)))
+	}
 	var err error
 	if j.path, err = find(j.req.Command[0], j.env); err != nil {
 		return err
@@ -85,8 +91,8 @@ func (j *job) run(ctx context.Context, rep *report.Run) error {
 	for _, what := range j.around.unseen {
 		j.note(event.Notice, Noted, "couldn't be looked at: "+what)
 	}
-	if socket := j.env[link.Env]; socket != "" && !j.req.asked() {
-		client, err := link.Dial(socket)
+	if joins {
+		client, err := link.Dial(j.env[link.Env])
 		if err == nil {
 			defer client.Close()
 			return j.join(ctx, rep, client)

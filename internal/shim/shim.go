@@ -97,23 +97,34 @@ func Resolve(link string, env Env) (Real, error) {
 	if depth >= tooDeep {
 		return Real{}, fmt.Errorf("what %s starts leads back to it again and again: something on PATH looks PATH up anew", link)
 	}
+	r := Real{Name: link, Env: Strip(env)}
+	r.Env[EnvDepth] = strconv.Itoa(depth + 1)
+	for variable, kept := range map[string]string{"TG_TF_PATH": EnvTG, "TERRAGRUNT_TFPATH": EnvOldTG} {
+		if value, ok := env[kept]; ok && filepath.Base(value) == link {
+			r.Name = r.Env[variable]
+		}
+	}
+	return r, nil
+}
+
+// Strip is an environment as it would be without our links.
+func Strip(env Env) Env {
 	out := clone(env)
+	dir := env[EnvDir]
+	if dir == "" {
+		return out
+	}
 	out["PATH"] = without(env["PATH"], dir)
-	out[EnvDepth] = strconv.Itoa(depth + 1)
-	r := Real{Name: link, Env: out}
 	for variable, kept := range map[string]string{"TG_TF_PATH": EnvTG, "TERRAGRUNT_TFPATH": EnvOldTG} {
 		value, ok := env[kept]
 		if !ok {
 			continue
 		}
 		out[variable] = value
-		if filepath.Base(value) == link {
-			r.Name = value
-		}
 		delete(out, kept)
 	}
 	delete(out, EnvDir)
-	return r, nil
+	return out
 }
 
 // without takes a directory out of a PATH, wherever it stands in it and however
