@@ -30,16 +30,17 @@ type hop struct {
 // chain is an identity that is kept: a keeper for each hop, each fed by the one
 // before it.
 type chain struct {
-	name string
-	plan source.Plan
-	hops []hop
+	name  string
+	plan  source.Plan
+	hops  []hop
+	taken int // roles that the first hop is already
 
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 }
 
 // newChain makes the keepers of a plan; nothing is asked yet.
-func newChain(name string, plan source.Plan, aws *identity.AWS, emit event.Sink) *chain {
+func newChain(name string, plan source.Plan, aws *identity.AWS, p Process, emit event.Sink) *chain {
 	c := &chain{name: name, plan: plan}
 	var from source.Getter
 	add := func(h hop, src keeper.Source) {
@@ -47,17 +48,13 @@ func newChain(name string, plan source.Plan, aws *identity.AWS, emit event.Sink)
 		c.hops = append(c.hops, h)
 		from = h.keeper
 	}
-	roles := plan.Roles
-	if plan.TokenFile != "" {
-		add(hop{name: roleName(roles[0].ARN), arn: roles[0].ARN}, &source.WebIdentity{STS: aws, Token: plan.TokenFile, Role: roles[0]})
-		roles = roles[1:]
-	} else {
-		add(hop{name: plan.Found}, &identity.Default{AWS: aws})
-	}
-	for _, role := range roles {
+	h, src, taken := begin(plan, aws, p, emit)
+	c.taken = taken
+	add(h, src)
+	for _, role := range plan.Roles[taken:] {
 		// What the SDK finds may be a user's keys; from a session it is
 		// chaining, and AWS caps it at an hour.
-		chained := len(c.hops) > 1 || plan.TokenFile != ""
+		chained := len(c.hops) > 1 || taken > 0 || plan.First.From == source.PodIdentity || plan.Mortal
 		add(hop{name: roleName(role.ARN), arn: role.ARN, chained: chained}, &source.Assume{STS: aws, From: from, Role: role, Emit: emit})
 	}
 	return c
@@ -86,11 +83,7 @@ func (c *chain) start(ctx context.Context) error {
 			if _, last := h.keeper.Current(); last != nil {
 				err = errors.Join(last, context.Cause(ctx))
 			}
-			number := i
-			if c.plan.TokenFile != "" {
-				number++
-			}
-			return source.Explain(c.plan, number, err, time.Now())
+			return source.Explain(c.plan, i+c.taken, err, time.Now())
 		}
 	}
 	return nil
@@ -109,7 +102,11 @@ func (c *chain) last() *keeper.Keeper { return c.hops[len(c.hops)-1].keeper }
 
 // report tells what became of the chain so far.
 func (c *chain) report() report.Identity {
-	out := report.Identity{Name: c.name, From: c.plan.Found, Hops: []report.Hop{}}
+	out := report.Identity{Name: c.name, From: c.plan.Found, Hops: []report.Hop{}, FirstEnds: c.plan.Mortal}
+	if !c.plan.Ends.IsZero() {
+		end := c.plan.Ends.UTC()
+		out.Ends = &end
+	}
 	for _, h := range c.hops {
 		set, _ := h.keeper.Current()
 		stats := h.keeper.Stats()

@@ -65,7 +65,7 @@ func hold(t *testing.T, session time.Duration, through func(target string) strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &held{lab: l, chain: newChain("deploy", plan, aws, event.Discard), token: endpoint.NewToken()}
+	h := &held{lab: l, chain: newChain("deploy", plan, aws, Process{}, event.Discard), token: endpoint.NewToken()}
 	t.Cleanup(h.chain.stop)
 	if err := h.chain.start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -344,7 +344,7 @@ func TestHopThatFailsIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newChain("x", plan, aws, event.Discard)
+	c := newChain("x", plan, aws, Process{}, event.Discard)
 	defer c.stop()
 	began := time.Now()
 	err = c.start(t.Context())

@@ -39,7 +39,11 @@ func resolve(r Request, p Process, env precedence.Env) (resolved, error) {
 		return resolved{}, err
 	}
 	if found {
-		wish = source.Wish{From: string(identity.From), Profile: identity.Profile, TokenFile: identity.TokenFile, SessionName: first(r.Wish.SessionName, identity.SessionName)}
+		wish = source.Wish{
+			From: string(identity.From), Profile: identity.Profile, TokenFile: identity.TokenFile,
+			Audience: identity.Audience, Variable: identity.TokenVariable, Command: identity.Command,
+			SessionName: first(r.Wish.SessionName, identity.SessionName),
+		}
 		for _, role := range identity.Roles {
 			wish.Roles = append(wish.Roles, source.Role{
 				ARN: role.ARN, SessionName: role.SessionName, ExternalID: role.ExternalID, Duration: role.Duration,
@@ -49,6 +53,7 @@ func resolve(r Request, p Process, env precedence.Env) (resolved, error) {
 		region = first(region, identity.Region)
 	}
 	out.region = region
+	wish.ProfileGives = profileGives(p, env)
 	out.plan, err = source.Resolve(wish, func(name string) string { return env[name] }, source.SessionName("holdfast", p.User, p.Host))
 	if err != nil {
 		return resolved{}, noIdentity(err)

@@ -106,17 +106,17 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	for _, what := range who.plan.PassedOver {
 		j.note(event.Notice, Noted, "passed over "+what)
 	}
-	if who.plan.KeysOnly && j.env["AWS_SESSION_TOKEN"] != "" {
-		j.note(event.Warning, Noted, "the keys in the environment are a session's: they end when they end, and nobody can renew them from here")
+	for _, what := range who.plan.Warnings(time.Now()) {
+		j.note(event.Warning, Noted, what)
 	}
-	aws, err := identity.Load(ctx, identity.Options{Profile: who.plan.Profile, Region: who.region})
+	aws, err := identity.Load(ctx, identity.Options{Profile: who.plan.First.Profile, Region: who.region})
 	if err != nil {
 		return &cure.Error{What: "can't load the AWS configuration", Why: []string{err.Error()}, Err: err}
 	}
 	if aws.Region() == "" && len(who.plan.Roles) > 0 {
 		return &cure.Error{What: "no region says whose STS to ask", Cure: "name it:  --region eu-west-1, or AWS_REGION"}
 	}
-	held := newChain(who.name, who.plan, aws, j.event)
+	held := newChain(who.name, who.plan, aws, j.proc, j.event)
 	defer held.stop()
 	desk, err := j.open(held, aws.Region())
 	if err != nil {
