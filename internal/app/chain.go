@@ -31,6 +31,7 @@ type chain struct {
 	plan   source.Plan
 	region string
 	hops   []hop
+	taken  int // roles that the first hop is already
 }
 
 func roleName(arn string) string {
@@ -51,11 +52,7 @@ func (c *chain) ready(ctx context.Context) error {
 			if _, last := h.keeper.Current(); last != nil {
 				err = errors.Join(last, context.Cause(ctx))
 			}
-			number := i
-			if c.plan.TokenFile != "" {
-				number++
-			}
-			return source.Explain(c.plan, number, err, time.Now())
+			return source.Explain(c.plan, i+c.taken, err, time.Now())
 		}
 	}
 	return nil
@@ -71,7 +68,11 @@ func (c *chain) last() *keeper.Keeper {
 
 // report tells what became of the chain so far.
 func (c *chain) report() report.Identity {
-	out := report.Identity{Name: c.name, From: c.plan.Found, Hops: []report.Hop{}}
+	out := report.Identity{Name: c.name, From: c.plan.Found, Hops: []report.Hop{}, FirstEnds: c.plan.Mortal}
+	if !c.plan.Ends.IsZero() {
+		end := c.plan.Ends.UTC()
+		out.Ends = &end
+	}
 	for _, h := range c.hops {
 		set, _ := h.keeper.Current()
 		stats := h.keeper.Stats()

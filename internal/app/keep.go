@@ -34,10 +34,10 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	for _, what := range who.plan.PassedOver {
 		j.note(event.Notice, Noted, "passed over "+what)
 	}
-	if who.plan.KeysOnly && j.env["AWS_SESSION_TOKEN"] != "" {
-		j.note(event.Warning, Noted, "the keys in the environment are a session's: they end when they end, and nobody can renew them from here")
+	for _, what := range who.plan.Warnings(time.Now()) {
+		j.note(event.Warning, Noted, what)
 	}
-	k := &keeping{job: j, all: all, service: newService(ctx, j.event), region: who.region}
+	k := &keeping{job: j, all: all, service: newService(ctx, j.proc, j.event), region: who.region}
 	defer k.service.close()
 	if err := k.open(); err != nil {
 		return err

@@ -62,7 +62,7 @@ func hold(t *testing.T, session time.Duration, through func(target string) strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &held{lab: l, service: newService(t.Context(), event.Discard), token: endpoint.NewToken()}
+	h := &held{lab: l, service: newService(t.Context(), Process{}, event.Discard), token: endpoint.NewToken()}
 	t.Cleanup(h.service.close)
 	if h.chain, err = h.service.chain(t.Context(), resolved{name: "deploy", plan: plan}); err != nil {
 		t.Fatal(err)

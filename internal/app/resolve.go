@@ -127,7 +127,11 @@ func (i identities) declared() []string {
 }
 
 func (i identities) ofBlock(block config.Identity) (resolved, error) {
-	wish := source.Wish{From: string(block.From), Profile: block.Profile, TokenFile: block.TokenFile, SessionName: first(i.req.Wish.SessionName, block.SessionName)}
+	wish := source.Wish{
+		From: string(block.From), Profile: block.Profile, TokenFile: block.TokenFile,
+		Audience: block.Audience, Variable: block.TokenVariable, Command: block.Command,
+		SessionName: first(i.req.Wish.SessionName, block.SessionName),
+	}
 	for _, role := range block.Roles {
 		wish.Roles = append(wish.Roles, source.Role{
 			ARN: role.ARN, SessionName: role.SessionName, ExternalID: role.ExternalID, Duration: role.Duration,
@@ -138,6 +142,7 @@ func (i identities) ofBlock(block config.Identity) (resolved, error) {
 }
 
 func (i identities) build(name string, wish source.Wish, region string, env func(string) string) (resolved, error) {
+	wish.ProfileGives = profileGives(i.proc, i.env)
 	plan, err := source.Resolve(wish, env, i.sessionName())
 	if err != nil {
 		return resolved{}, noIdentity(err)

@@ -18,6 +18,7 @@ import (
 // service keeps identities: each hop once, whoever needs it, from its first use
 // until close. It is safe for use by several goroutines.
 type service struct {
+	proc Process
 	emit event.Sink
 	life context.Context
 	end  context.CancelFunc
@@ -30,8 +31,8 @@ type service struct {
 	order  []string // of the chains, as they were asked for
 }
 
-func newService(ctx context.Context, emit event.Sink) *service {
-	s := &service{emit: emit, aws: map[identity.Options]*identity.AWS{}, hops: map[string]hop{}, chains: map[string]*chain{}}
+func newService(ctx context.Context, proc Process, emit event.Sink) *service {
+	s := &service{proc: proc, emit: emit, aws: map[identity.Options]*identity.AWS{}, hops: map[string]hop{}, chains: map[string]*chain{}}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s
 }
@@ -50,7 +51,7 @@ func (s *service) chain(ctx context.Context, who resolved) (*chain, error) {
 	if c, ok := s.chains[who.name]; ok {
 		return c, nil
 	}
-	options := identity.Options{Profile: who.plan.Profile, Region: who.region}
+	options := identity.Options{Profile: who.plan.First.Profile, Region: who.region}
 	aws, ok := s.aws[options]
 	if !ok {
 		var err error
@@ -63,7 +64,9 @@ func (s *service) chain(ctx context.Context, who resolved) (*chain, error) {
 		return nil, &cure.Error{What: "no region says whose STS to ask", Cure: "name it:  --region eu-west-1, or AWS_REGION"}
 	}
 	c := &chain{name: who.name, plan: who.plan, region: aws.Region()}
-	for _, link := range links(who.plan, aws, s.emit) {
+	all, taken := links(who.plan, aws, s.proc, s.emit)
+	c.taken = taken
+	for _, link := range all {
 		key := fmt.Sprint(options.Region, " ", link.key)
 		kept, ok := s.hops[key]
 		if !ok {
@@ -102,7 +105,7 @@ func (s *service) report() []report.Identity {
 	return all
 }
 
-// link is a hop that is about to be kept: how it is told from others, and how
+// linkOf is a hop that is about to be kept: how it is told from others, and how
 // its source is made from the hop before.
 type linkOf struct {
 	hop
@@ -110,38 +113,29 @@ type linkOf struct {
 	make func(before source.Getter) keeper.Source
 }
 
-// links are the hops of a plan. Two plans that begin alike share what they
-// begin with.
-func links(plan source.Plan, aws *identity.AWS, emit event.Sink) []linkOf {
-	var all []linkOf
-	roles := plan.Roles
-	key := "profile " + plan.Profile
-	if plan.TokenFile != "" {
-		role := roles[0]
-		key = "token " + string(plan.TokenFile) + " " + keyOf(role)
-		all = append(all, linkOf{hop{name: roleName(role.ARN), arn: role.ARN}, key, func(source.Getter) keeper.Source {
-			return &source.WebIdentity{STS: aws, Token: plan.TokenFile, Role: role}
-		}})
-		roles = roles[1:]
-	} else {
-		all = append(all, linkOf{hop{name: plan.Found}, key, func(source.Getter) keeper.Source { return &identity.Default{AWS: aws} }})
-	}
-	for _, role := range roles {
+// links are the hops of a plan, and how many of its roles the first one is
+// already. Two plans that begin alike share what they begin with.
+func links(plan source.Plan, aws *identity.AWS, p Process, emit event.Sink) ([]linkOf, int) {
+	first, src, taken := begin(plan, aws, p, emit)
+	key := keyOf(plan.First, plan.Roles[:taken])
+	all := []linkOf{{first, key, func(source.Getter) keeper.Source { return src }}}
+	for _, role := range plan.Roles[taken:] {
 		// What the SDK finds may be a user's keys; from a session it is
 		// chaining, and AWS caps it at an hour.
-		chained := len(all) > 1 || plan.TokenFile != ""
+		chained := len(all) > 1 || taken > 0 || plan.First.From == source.PodIdentity || plan.Mortal
 		key += " > " + keyOf(role)
 		all = append(all, linkOf{hop{name: roleName(role.ARN), arn: role.ARN, chained: chained}, key, func(before source.Getter) keeper.Source {
 			return &source.Assume{STS: aws, From: before, Role: role, Emit: emit}
 		}})
 	}
-	return all
+	return all, taken
 }
 
-func keyOf(role source.Role) string {
-	b, err := json.Marshal(role)
+// keyOf tells hops apart by all that makes them.
+func keyOf(parts ...any) string {
+	b, err := json.Marshal(parts)
 	if err != nil {
-		return role.ARN // never: a role is made of strings, a number and a map of strings
+		return fmt.Sprint(parts...) // never: they are made of strings and numbers
 	}
 	return string(b)
 }

@@ -42,6 +42,7 @@ func bans() []ban {
 		{names: []string{"os/exec.Command*", "os/exec.Cmd"}, not: map[string]string{
 			"internal/supervise": "it starts the child",
 			"internal/tfexec":    "it runs Terraform's own commands",
+			"internal/credcmd":   "it runs a command that prints a token and nothing else, and ends it",
 			"bench":              "it measures processes, and is never installed",
 		}, cure: "start children in supervise, or Terraform's own commands in tfexec: elsewhere nobody forwards signals to them"},
 		{names: []string{"github.com/aws/aws-sdk-go-v2/config.LoadDefaultConfig"}, not: map[string]string{

@@ -91,8 +91,10 @@ func packages() map[string]place {
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},
 
 		"internal/awsapi/identity": {layer: aws},
+		"internal/credcmd":         {layer: adapter},
 		"internal/endpoint":        {layer: adapter},
 		"internal/link":            {layer: adapter},
+		"internal/oidc":            {layer: adapter},
 		"internal/private":         {layer: adapter},
 		"internal/profile":         {layer: adapter},
 		"internal/shim":            {layer: adapter},

@@ -100,7 +100,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"lab": labCommand, "busyport": busyPort},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"lab": labCommand, "busyport": busyPort, "standin": standIn},
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,13 @@ func TestComplaintsPointAtTheirPlace(t *testing.T) {
 		"null":          {"identity \"a\" {\n  region = null\n}", "f.hcl:2:12"},
 		"variable":      {"identity \"a\" {\n  region = var.x\n}", "f.hcl:2:12"},
 		"no profile":    {"identity \"a\" {\n  from = \"profile\"\n}", "needs profile"},
-		"no token file": {"identity \"a\" {\n  from = \"token_file\"\n}", "go together"},
+		"no token file": {"identity \"a\" {\n  from = \"token_file\"\n}", "f.hcl:2:10: no token_file: from = \"token_file\" needs token_file = \"PATH\""},
+		"no variable":   {"identity \"a\" {\n  from = \"gitlab\"\n}", "needs token_variable"},
+		"no command":    {"identity \"a\" {\n  from = \"command\"\n}", "needs command"},
+		"empty command": {"identity \"a\" {\n  command = []\n}", "f.hcl:2:13: nothing in command"},
+		"command text":  {"identity \"a\" {\n  command = \"get token\"\n}", "f.hcl:2:13: wrong kind of value"},
+		"not its own":   {"identity \"a\" {\n  from     = \"irsa\"\n  audience = \"x\"\n}", "f.hcl:3:3: audience doesn't belong here: it goes with from = \"github\", and this is irsa"},
+		"two of them":   {"identity \"a\" {\n  token_file = \"x\"\n  profile = \"y\"\n}", "f.hcl:3:3: profile doesn't belong here"},
 		"unit of none":  {"unit \"a\" {\n  identity = \"x\"\n}", "f.hcl:1:1: no such identity: \"x\" isn't"},
 		"unit above":    {"identity \"x\" {}\nunit \"../a\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a path below"},
 		"unit pattern":  {"identity \"x\" {}\nunit \"a[\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a pattern"},
@@ -134,6 +141,31 @@ func TestFindStopsAtTheRepository(t *testing.T) {
 	find(find2)
 	find(put(repo))
 	find(put(deep))
+}
+
+func TestEachSource(t *testing.T) {
+	for text, want := range map[string]config.Identity{
+		`from = "github"`:             {From: config.GitHub},
+		`audience = "x"`:              {From: config.GitHub, Audience: "x"},
+		`token_variable = "T"`:        {From: config.GitLab, TokenVariable: "T"},
+		`from = "pod_identity"`:       {From: config.PodIdentity},
+		`command = ["get", "x"]`:      {From: config.Command, Command: []string{"get", "x"}},
+		`command = ["./get"]`:         {From: config.Command, Command: []string{"etc/./get"}},
+		`command = ["/bin/get", "x"]`: {From: config.Command, Command: []string{"/bin/get", "x"}},
+		`token_file = "t"`:            {From: config.TokenFile, TokenFile: "etc/t"},
+		`from = "environment"`:        {From: config.Environment},
+		``:                            {From: config.Auto},
+	} {
+		f, err := config.Parse("etc/f.hcl", []byte("identity \"a\" {\n"+text+"\n}"))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got := f.Identities[0]
+		if got.From != want.From || got.Audience != want.Audience || got.TokenVariable != want.TokenVariable || got.TokenFile != want.TokenFile || !slices.Equal(got.Command, want.Command) {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
 }
 
 func FuzzParse(f *testing.F) {

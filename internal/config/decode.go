@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,13 +70,14 @@ func (r *Run) decode(block *hcl.Block) hcl.Diagnostics {
 }
 
 func decodeIdentity(block *hcl.Block) (Identity, hcl.Diagnostics) {
-	schema := attributes("from", "profile", "token_file", "region", "session_name")
+	schema := attributes("from", "profile", "token_file", "audience", "token_variable", "command", "region", "session_name")
 	schema.Blocks = []hcl.BlockHeaderSchema{{Type: "role", LabelNames: []string{"arn"}}}
 	content, diags := block.Body.Content(schema)
 	d := decoder{content.Attributes, diags}
 	i := Identity{
 		Name: block.Labels[0], Range: block.DefRange,
 		From: From(d.text("from")), Profile: d.text("profile"), TokenFile: d.text("token_file"),
+		Audience: d.text("audience"), TokenVariable: d.text("token_variable"), Command: d.list("command"),
 		Region: d.text("region"), SessionName: d.text("session_name"),
 	}
 	if !isName(i.Name) {
@@ -90,35 +90,6 @@ func decodeIdentity(block *hcl.Block) (Identity, hcl.Diagnostics) {
 		i.Roles = append(i.Roles, role)
 	}
 	return i, d.diags
-}
-
-// source checks `from` against the attributes that belong to it, and finds it
-// where it is left out.
-func (d *decoder) source(i Identity, whole hcl.Range) From {
-	at := whole
-	if a, ok := d.attributes["from"]; ok {
-		at = a.Expr.Range()
-	}
-	from := i.From
-	switch {
-	case from == "" && i.TokenFile != "":
-		from = TokenFile
-	case from == "" && i.Profile != "":
-		from = Profile
-	case from == "":
-		from = Auto
-	}
-	all := []From{Auto, IRSA, TokenFile, Profile, Environment}
-	if !slices.Contains(all, from) {
-		d.wrong(at, "no such source", fmt.Sprintf("from is one of %s", list(all)))
-	}
-	if (from == TokenFile) != (i.TokenFile != "") {
-		d.wrong(at, "token_file and its attribute go together", `from = "token_file" and token_file = "PATH"`)
-	}
-	if from == Profile && i.Profile == "" {
-		d.wrong(at, "no profile", `from = "profile" needs profile = "NAME"`)
-	}
-	return from
 }
 
 func decodeRole(block *hcl.Block) (Role, hcl.Diagnostics) {
@@ -218,12 +189,4 @@ func attributes(names ...string) *hcl.BodySchema {
 
 func wrong(at hcl.Range, summary, detail string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at}
-}
-
-func list(all []From) string {
-	words := make([]string, len(all))
-	for i, f := range all {
-		words[i] = string(f)
-	}
-	return strings.Join(words, ", ")
 }

@@ -31,6 +31,11 @@ type Identity struct {
 	Name string `json:"name"`
 	From string `json:"from"`
 	Hops []Hop  `json:"hops"`
+
+	// FirstEnds says that the first credential ends and can't be had anew;
+	// Ends is when, absent if that isn't known.
+	FirstEnds bool       `json:"first_ends"`
+	Ends      *time.Time `json:"ends,omitempty"`
 }
 
 // Hop is one credential of the chain and what became of it.

@@ -10,6 +10,9 @@ type Refusal struct {
 	Status    int   // of HTTP; 0 if no answer came
 	Final     bool  // nobody was asked at all, because there is nothing to ask with
 	Err       error // the cause, for errors.Is
+
+	// Token is what the token that was sent says of itself; nil if none was.
+	Token *Claims
 }
 
 func (r *Refusal) Error() string {

@@ -81,7 +81,14 @@ func Started(w io.Writer, i report.Identity) {
 		}
 	}
 	line := i.Name + " = " + strings.Join(append([]string{from}, hops...), " > ")
-	if shortest > 0 {
+	switch {
+	case i.FirstEnds && i.Ends != nil && shortest > 0 && len(hops) > 0:
+		line += "; renews every " + short(shortest/2) + " until " + i.Ends.Local().Format("15:04")
+	case i.FirstEnds && i.Ends != nil:
+		line += "; lasts until " + i.Ends.Local().Format("15:04")
+	case i.FirstEnds && shortest > 0:
+		line += "; renews every " + short(shortest/2) + " while the first credential lasts"
+	case shortest > 0:
 		line += "; renews every " + short(shortest/2) + ", no end in sight"
 	}
 	write(w, paragraph(lead, line))
