@@ -174,6 +174,16 @@ func (k *keeping) at(c *chain) link.Welcome {
 
 // welcome answers a supervisor: whose credentials its process gets.
 func (k *keeping) welcome(ctx context.Context, ask link.Ask) (link.Welcome, error) {
+	if ask.Role != "" {
+		if err := undeclared(ask.Role, k.all.declared()); err != nil {
+			return link.Welcome{}, err
+		}
+		c, err := k.ofRole(ctx, ask.Role)
+		if err != nil {
+			return link.Welcome{}, err
+		}
+		return k.at(c), nil
+	}
 	d := assign.Decide(assign.Facts{
 		Direct: ask.Direct, AccessKeyID: ask.AccessKeyID, Ambient: k.ambient, Terragrunt: k.all.terragrunt(),
 		Unit:     first(ask.Identity, k.all.file.UnitOf(k.proc.Dir, unitDir(ask.Dir))),

@@ -92,6 +92,7 @@ func packages() map[string]place {
 
 		"internal/awsapi/identity": {layer: aws},
 		"internal/credcmd":         {layer: adapter},
+		"internal/credcache":       {layer: adapter},
 		"internal/endpoint":        {layer: adapter},
 		"internal/link":            {layer: adapter},
 		"internal/oidc":            {layer: adapter},
