@@ -124,4 +124,3 @@ func (w *world) killWorker(env map[string]string) int {
 	w.must(p.Kill())
 	return pid
 }
-
