@@ -35,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/lab/cluster"
 	"github.com/holdfast/holdfast/internal/lab/dynamo"
 	"github.com/holdfast/holdfast/internal/lab/eks"
 	"github.com/holdfast/holdfast/internal/lab/iam"
@@ -83,6 +84,7 @@ func (s Slowness) or(others ...Slowness) Slowness {
 type Server struct {
 	url     string
 	region  string
+	first   string // account
 	latency time.Duration
 	env     []string
 
@@ -92,6 +94,7 @@ type Server struct {
 	tables    *dynamo.Store
 	eks       *eks.Service
 	logs      *logs.Store
+	plane     *cluster.Plane
 	issuer    *issuer
 	limits    *limiter
 	calls     callLog
@@ -190,6 +193,14 @@ func build(o Options, url string) (*Server, error) {
 	s.eks = eks.New(s.directory)
 	s.eks.Settle, s.eks.HealthDelay = slow.Settle, slow.HealthDelay
 	s.eks.UpdateRebinds = world.UpdateRebinds || o.UpdateRebinds
+	s.plane = cluster.New()
+	s.plane.EKS, s.plane.Logs, s.plane.Identify = s.eks, s.logs, s.identify
+	if !o.StrictSTSHost {
+		s.plane.OwnHost = s.host()
+	}
+	if url != bareURL {
+		s.eks.Address = s.plane.Address
+	}
 	s.faults.cleared = make(chan struct{})
 	if err := s.populate(world); err != nil {
 		return nil, err
@@ -227,6 +238,7 @@ func (s *Server) Close() error {
 				s.closeErr = errors.Join(s.closeErr, err)
 			}
 		}
+		s.closeErr = errors.Join(s.closeErr, s.plane.Close())
 		s.inflight.Wait()
 	})
 	return s.closeErr

@@ -174,6 +174,7 @@ func (s *Server) populate(w *World) error {
 			s.directory.AddProvider(a.ID, a.Audiences, now)
 		}
 		if i == 0 {
+			s.first = a.ID
 			s.env = []string{
 				"AWS_ENDPOINT_URL=" + s.url,
 				"AWS_REGION=" + s.region, "AWS_DEFAULT_REGION=" + s.region,

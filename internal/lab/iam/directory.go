@@ -167,6 +167,17 @@ func (d *Directory) Role(arn string) (Role, bool) {
 	return *r, true
 }
 
+// RoleNamed finds a role of an account by its name.
+func (d *Directory) RoleNamed(accountID, name string) (Role, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	acct := d.accounts[accountID]
+	if acct == nil || acct.roles[strings.ToLower(name)] == nil {
+		return Role{}, false
+	}
+	return *acct.roles[strings.ToLower(name)], true
+}
+
 func (d *Directory) role(arn string) *Role {
 	accountID, resource, ok := splitARN(arn)
 	if !ok || d.accounts[accountID] == nil {
