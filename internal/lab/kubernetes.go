@@ -152,3 +152,9 @@ func (s *Server) serveInstance(w http.ResponseWriter, r *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, out)
 }
+
+// AddCluster adds a cluster to the running lab, as if it had been in its world,
+// but not to the environment.
+func (s *Server) AddCluster(account string, spec eks.Spec) (eks.Ref, error) {
+	return s.addCluster(account, spec, time.Now())
+}

@@ -73,9 +73,11 @@ func (s *Server) populateClusters(i int, a Account, now time.Time) error {
 		}
 	}
 	for j, c := range a.Clusters {
-		if err := s.addCluster(a.ID, c, now); err != nil {
+		ref, err := s.addCluster(a.ID, c, now)
+		if err != nil {
 			return &placeError{i, kindCluster, j, c.Name, err}
 		}
+		s.name("CLUSTER_"+strings.ToUpper(c.Name), s.url+clusterPath(ref))
 	}
 	for j, f := range a.Fleets {
 		if err := s.addFleet(a.ID, f, now); err != nil {
@@ -85,7 +87,7 @@ func (s *Server) populateClusters(i int, a Account, now time.Time) error {
 	return nil
 }
 
-func (s *Server) addCluster(account string, c eks.Spec, now time.Time) error {
+func (s *Server) addCluster(account string, c eks.Spec, now time.Time) (eks.Ref, error) {
 	c.Account = account
 	if c.Region == "" {
 		c.Region = s.region
@@ -93,16 +95,11 @@ func (s *Server) addCluster(account string, c eks.Spec, now time.Time) error {
 	if c.RoleARN == "" {
 		arn, err := s.clusterRole(account, now)
 		if err != nil {
-			return err
+			return eks.Ref{}, err
 		}
 		c.RoleARN = arn
 	}
-	ref, err := s.eks.Add(c, now)
-	if err != nil {
-		return err
-	}
-	s.name("CLUSTER_"+strings.ToUpper(c.Name), s.url+clusterPath(ref))
-	return nil
+	return s.eks.Add(c, now)
 }
 
 // clusterRole is the role of the clusters that name none.
