@@ -24,7 +24,8 @@ type InstanceProfile struct {
 }
 
 // Fleet is many clusters at once: NAME-0001 and so on, each with Entries roles
-// and access entries of its own. They aren't in the environment.
+// and access entries of its own, all like the role NAME. They aren't in the
+// environment.
 type Fleet struct {
 	Name     string
 	Clusters int
@@ -135,10 +136,14 @@ func (s *Server) addFleet(account string, f Fleet, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	like, err := s.directory.Put(iam.Role{Account: account, Name: f.Name}, trust, now)
+	if err != nil {
+		return err
+	}
 	for i := 1; i <= f.Clusters; i++ {
 		c := eks.Spec{Account: account, Region: s.region, Name: fmt.Sprintf("%s-%04d", f.Name, i), RoleARN: role}
 		for j := 1; j <= f.Entries; j++ {
-			created, err := s.directory.Put(iam.Role{Account: account, Name: fmt.Sprintf("%s-%03d", c.Name, j)}, trust, now)
+			created, err := s.directory.Copy(like, fmt.Sprintf("%s-%03d", c.Name, j), now)
 			if err != nil {
 				return err
 			}

@@ -51,9 +51,42 @@ func (d *Directory) Put(r Role, trust string, now time.Time) (Role, error) {
 	return *created, nil
 }
 
+// Copy creates a role like one that exists under another name: for the many of
+// a fleet, whose trust policy needn't be read again.
+func (d *Directory) Copy(like Role, name string, now time.Time) (Role, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := like
+	r.Name = name
+	created, err := d.enrol(d.accounts[r.Account], r, now)
+	if err != nil {
+		return Role{}, err
+	}
+	d.past[created.ARN][0].from = time.Time{}
+	return *created, nil
+}
+
 func (d *Directory) put(acct *account, r Role, trust string, now time.Time) (*Role, error) {
-	if acct.roles[strings.ToLower(r.Name)] != nil {
-		return nil, wire.Refuse(http.StatusConflict, "EntityAlreadyExists", "Role with name "+r.Name+" already exists.")
+	if err := vacant(acct, r.Name); err != nil {
+		return nil, err
+	}
+	if err := d.setTrust(&r, trust); err != nil {
+		return nil, err
+	}
+	return d.enrol(acct, r, now)
+}
+
+func vacant(acct *account, name string) error {
+	if acct.roles[strings.ToLower(name)] != nil {
+		return wire.Refuse(http.StatusConflict, "EntityAlreadyExists", "Role with name "+name+" already exists.")
+	}
+	return nil
+}
+
+// enrol gives a role whose trust policy is read its ID and its place.
+func (d *Directory) enrol(acct *account, r Role, now time.Time) (*Role, error) {
+	if err := vacant(acct, r.Name); err != nil {
+		return nil, err
 	}
 	if r.Path == "" {
 		r.Path = "/"
@@ -64,9 +97,6 @@ func (d *Directory) put(acct *account, r Role, trust string, now time.Time) (*Ro
 	r.ID = "AROA" + uniqueID(17)
 	r.ARN = "arn:aws:iam::" + r.Account + ":role" + r.Path + r.Name
 	r.Created = now.UTC().Truncate(time.Second)
-	if err := d.setTrust(&r, trust); err != nil {
-		return nil, err
-	}
 	acct.roles[strings.ToLower(r.Name)] = &r
 	d.born(r.ARN, r.ID, now)
 	return &r, nil
