@@ -1,5 +1,6 @@
 // Command holdfast keeps AWS identity intact for the whole life of an
-// infrastructure change.
+// infrastructure change. It is package cli, whose exit code becomes the
+// process's.
 package main
 
 import (

@@ -34,10 +34,7 @@ func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, r
 		if !terraform {
 			return
 		}
-		end, err := register(link.Process{
-			PID: pid, Born: supervise.Born(pid), Engine: j.engine, Subcommand: subcommand(j.req.Command[1:]),
-			Dir: j.absolute(workDir(j.req.Command[1:])), Began: time.Now().Round(0),
-		})
+		end, err := register(j.process(pid))
 		if err != nil {
 			j.note(event.Warning, Noted, fmt.Sprintf("the keeper above doesn't know of this %s: %v", j.engine, err))
 			return
@@ -55,6 +52,14 @@ func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, r
 	done(end)
 	rep.ExitCode = ended.Code
 	return nil
+}
+
+// process is this job's Terraform under a number.
+func (j *job) process(pid int) link.Process {
+	return link.Process{
+		PID: pid, Born: supervise.Born(pid), Engine: j.engine, Subcommand: subcommand(j.req.Command[1:]),
+		Dir: j.absolute(workDir(j.req.Command[1:])), Began: time.Now().Round(0),
+	}
 }
 
 func (j *job) absolute(dir string) string {

@@ -8,7 +8,9 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -30,12 +32,20 @@ func Main() int {
 		view.Error(os.Stderr, err)
 		return int(cure.Failed)
 	}
+	p := thisProcess(dir)
+	if name := filepath.Base(os.Args[0]); app.IsLink(name, p) {
+		return link(name, os.Args[1:], p)
+	}
+	return Run(os.Args[1:], p)
+}
+
+func thisProcess(dir string) app.Process {
 	home, _ := os.UserHomeDir() // an empty one means that there are no files there
 	host, _ := os.Hostname()    // only for the session's name
-	return Run(os.Args[1:], app.Process{
+	return app.Process{
 		Environ: os.Environ(), Dir: dir, Home: home, Host: host, User: user(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	})
+	}
 }
 
 // user is who we are, for a session's name.
@@ -101,9 +111,31 @@ renew while the command runs.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.AddCommand(runCommand(p), versionCommand(p))
+	root.AddCommand(runCommand(p), credentialsCommand(p), terragruntAuthCommand(p), versionCommand(p))
 	return root
+}
+
+// printUsage is cobra's own usage with flags that fit 80 columns. A template
+// would do it too, and link text/template for it.
+func printUsage(cmd *cobra.Command) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage:\n  %s\n", cmd.UseLine())
+	if cmd.HasExample() {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\nCommands:\n")
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				fmt.Fprintf(&b, "  %-*s %s\n", cmd.NamePadding(), sub.Name(), sub.Short)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\nFlags:\n%s", cmd.LocalFlags().FlagUsagesWrapped(80))
+	_, err := fmt.Fprint(cmd.OutOrStderr(), b.String())
+	return err
 }
 
 // usage is a command line that can't be understood. Under `run` it is an error

@@ -8,27 +8,24 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/holdfast/holdfast/internal/app"
 	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/report"
-	"github.com/holdfast/holdfast/internal/source"
 	"github.com/holdfast/holdfast/internal/view"
 )
 
 // runFlags are the flags of `run` that need a second look before they are a
 // request.
 type runFlags struct {
-	roles      []string
-	externalID string
-	duration   time.Duration
-	allowUIDs  []uint
-	explain    bool
-	quiet      bool
+	identityFlags
+	allowUIDs []uint
+	explain   bool
+	quiet     bool
 }
 
 func runCommand(p app.Process) *cobra.Command {
@@ -42,9 +39,13 @@ func runCommand(p app.Process) *cobra.Command {
 Who it runs as is said by flags, by an identity of holdfast.hcl, or by the
 environment: with AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN (as in a pod with
 IRSA) and TG_IAM_ASSUME_ROLE it needs no flag. Every hop of the chain is renewed
-at half of its life. COMMAND finds the credentials at an address on 127.0.0.1;
-whatever would win over it is taken out of its environment (--explain shows
-what, and why).
+at half of its life. A terraform or tofu finds the credentials at an address on
+127.0.0.1; whatever would win over it is taken out of its environment (--explain
+shows what, and why).
+
+Any other command keeps its own environment, unless an identity is asked for;
+each terraform or tofu that it starts by name is led through holdfast and gets
+credentials that renew (docs/TERRAGRUNT.md).
 
 A terraform or tofu gets a session of its own and one interrupt at the most,
 whatever signals arrive. The exit code is COMMAND's own, 128+n if a signal ended
@@ -53,7 +54,7 @@ it; 125 if holdfast itself failed or refused, 126 if COMMAND can't be run and
 
 Flags win over variables (HOLDFAST_ROLE_ARN for --role-arn, and so on), which
 win over holdfast.hcl.`,
-		Example: `  # In a pod with IRSA: the pod's role, then the deploy role, for as long as it takes
+		Example: `  # In a pod with IRSA: the pod's role, then deploy, for as long as it takes
   holdfast run --role-arn arn:aws:iam::222222222222:role/deploy -- tofu apply
 
   # An identity of holdfast.hcl, with a report for the pipeline
@@ -78,46 +79,35 @@ win over holdfast.hcl.`,
 			return run(cmd.Context(), req, p, flags.quiet)
 		},
 	}
-	f := cmd.Flags()
-	f.SetInterspersed(false)
-	f.SortFlags = false
-	f.StringVar(&req.Identity, "identity", "", "identity of holdfast.hcl to run as")
-	f.StringArrayVar(&flags.roles, "role-arn", nil, "role to assume; repeat it for a chain")
-	f.StringVar(&req.Wish.TokenFile, "web-identity-token-file", "", "file with the web identity token for the first role")
-	f.StringVar(&req.Wish.Profile, "profile", "", "profile to start from")
-	f.StringVar(&req.Wish.SessionName, "session-name", "", "name of the sessions in CloudTrail (default holdfast-USER-HOST)")
-	f.StringVar(&flags.externalID, "external-id", "", "external ID for the last role")
-	f.DurationVar(&flags.duration, "duration", 0, "length of the last role's sessions, 15m to 12h (default what AWS gives: 1h)")
-	f.StringVar(&req.Region, "region", "", "region whose STS is asked")
-	f.StringVar(&req.Listen, "listen", "", "address of the endpoint, on 127.0.0.1 (default a free port)")
-	f.UintSliceVar(&flags.allowUIDs, "allow-uid", nil, "another user who may ask the endpoint (a sidecar's)")
-	f.BoolVar(&req.AllowOther, "allow-other-credentials", false, "go on where the code names credentials of its own")
-	f.BoolVar(&req.Foreground, "foreground", false, "keep terraform or tofu in the terminal's process group (Ctrl-Z, /dev/tty)")
-	f.BoolVar(&flags.explain, "explain", false, "show what would be changed around the command, and don't start it")
-	f.StringVar(&req.ReportFile, "report", "", "file to write the report to, in JSON (docs/JSON.md)")
-	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
+	flags.bind(cmd.Flags(), &req)
 	return cmd
 }
 
-func (f runFlags) apply(req *app.Request) error {
-	for _, arn := range f.roles {
-		req.Wish.Roles = append(req.Wish.Roles, source.Role{ARN: arn})
-	}
-	if last := len(req.Wish.Roles) - 1; last >= 0 {
-		req.Wish.Roles[last].ExternalID, req.Wish.Roles[last].Duration = f.externalID, f.duration
-	} else if f.externalID != "" || f.duration != 0 {
-		return errors.New("--external-id and --duration belong to a --role-arn, and there is none")
-	}
-	for _, uid := range f.allowUIDs {
+// bind says which flags there are. What stands behind the command is its own.
+func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
+	f.SetInterspersed(false)
+	f.SortFlags = false
+	flags.identityFlags.bind(f, req)
+	f.StringVar(&req.Listen, "listen", "", "`ADDRESS` of the endpoint, on 127.0.0.1 (default: a free port)")
+	f.UintSliceVar(&flags.allowUIDs, "allow-uid", nil, "another user who may ask the endpoint (a sidecar's `UID`)")
+	f.BoolVar(&req.AllowOther, "allow-other-credentials", false, "go on where the code names credentials of its own")
+	f.BoolVar(&req.Foreground, "foreground", false, "keep terraform or tofu in the terminal's process group (Ctrl-Z, /dev/tty)")
+	f.BoolVar(&flags.explain, "explain", false, "show what would be changed around the command, and don't start it")
+	f.StringVar(&req.ReportFile, "report", "", "`FILE` to write the report to, in JSON (docs/JSON.md)")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
+}
+
+func (flags *runFlags) apply(req *app.Request) error {
+	for _, uid := range flags.allowUIDs {
 		req.AllowUIDs = append(req.AllowUIDs, uint32(uid))
 	}
-	return nil
+	return flags.identityFlags.apply(req)
 }
 
 func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error {
 	// A signal ends the wait for the first credential; from then on signals
 	// are the child's affair.
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(orBackground(ctx)), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	voice := app.Voice{
 		Event: func(e event.Event) {
@@ -146,11 +136,21 @@ func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error 
 	return &exit{result.ExitCode, err}
 }
 
-func orBackground(ctx context.Context) context.Context {
-	if ctx == nil {
-		return context.Background()
+// link is one of our links: a tofu or terraform that somebody else started. It
+// says only what a person has to know, because its output is theirs.
+func link(name string, args []string, p app.Process) int {
+	result, err := app.Link(name, args, p, app.Voice{
+		Event: func(e event.Event) {
+			if e.Severity > event.Notice {
+				view.Event(p.Stderr, e)
+			}
+		},
+		Started: func(report.Identity) {},
+	})
+	if err != nil {
+		view.Error(p.Stderr, err)
 	}
-	return ctx
+	return result.ExitCode
 }
 
 // writeReport writes the report whole or not at all, for its owner alone.

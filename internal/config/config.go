@@ -28,19 +28,23 @@ const Name = "holdfast.hcl"
 type File struct {
 	Path       string // empty if there is none
 	Identities []Identity
+	Units      []Unit
 	Run        Run
 }
 
 // Identity is an `identity` block.
 type Identity struct {
-	Name        string
-	From        From
-	Profile     string
-	TokenFile   string
-	Region      string
-	SessionName string
-	Roles       []Role
-	Range       hcl.Range
+	Name          string
+	From          From
+	Profile       string
+	TokenFile     string
+	Audience      string
+	TokenVariable string
+	Command       []string
+	Region        string
+	SessionName   string
+	Roles         []Role
+	Range         hcl.Range
 }
 
 // From says where the first credential of an identity comes from.
@@ -48,11 +52,15 @@ type From string
 
 // The sources that an identity may name.
 const (
-	Auto        From = "auto"        // what is there, in the SDKs' order
-	IRSA        From = "irsa"        // AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN
-	TokenFile   From = "token_file"  // the attribute token_file
-	Profile     From = "profile"     // the attribute profile
-	Environment From = "environment" // the keys in the environment
+	Auto        From = "auto"         // what is there, in the SDKs' order
+	IRSA        From = "irsa"         // AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN
+	PodIdentity From = "pod_identity" // the agent of EKS Pod Identity
+	GitHub      From = "github"       // GitHub Actions; the attribute audience
+	GitLab      From = "gitlab"       // the attribute token_variable
+	Profile     From = "profile"      // the attribute profile
+	Environment From = "environment"  // the keys in the environment
+	Command     From = "command"      // the attribute command
+	TokenFile   From = "token_file"   // the attribute token_file
 )
 
 // Role is a `role` block: one hop.
@@ -136,12 +144,21 @@ func Parse(path string, src []byte) (File, error) {
 		return File{}, complaint(path, src, diags)
 	}
 	for i := range f.Identities {
-		// What a file names lies where the file lies, wherever it is read from.
-		if file := &f.Identities[i].TokenFile; *file != "" && !filepath.IsAbs(*file) {
-			*file = filepath.Join(filepath.Dir(path), *file)
-		}
+		f.Identities[i].locate(filepath.Dir(path))
 	}
 	return f, nil
+}
+
+// locate makes paths of what a file names: it lies where the file lies,
+// wherever that is read from. A command without a slash is one of PATH.
+func (i *Identity) locate(dir string) {
+	if i.TokenFile != "" && !filepath.IsAbs(i.TokenFile) {
+		i.TokenFile = filepath.Join(dir, i.TokenFile)
+	}
+	if len(i.Command) > 0 && strings.ContainsRune(i.Command[0], '/') && !filepath.IsAbs(i.Command[0]) {
+		// Never a bare name, which would be looked up in PATH.
+		i.Command[0] = dir + string(filepath.Separator) + i.Command[0]
+	}
 }
 
 // complaint makes one error of all the diagnostics, in the form that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,12 @@ identity "deploy" {
 identity "audit" {
   token_file = "/var/run/token"
   region     = "eu-west-1"
+}
+unit "live/payments/**" {
+  identity = "deploy"
+}
+unit "live/*/audit" {
+  identity = "audit"
 }
 run {
   allow_other_credentials = true
@@ -55,6 +62,21 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestUnitOf(t *testing.T) {
+	f, err := config.Parse("../holdfast.hcl", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{
+		"/r/live/payments": "deploy", "/r/live/payments/rds": "deploy", "/r/live/payments/a/b": "deploy", "/r/live/paymentsx": "",
+		"/r/live/shop/audit": "audit", "/r/live/shop/x/audit": "", "/r": "", "/elsewhere": "", "/r/live": "",
+	} {
+		if got := f.UnitOf("/r/sub", dir); got != want {
+			t.Errorf("%s: %q, want %q", dir, got, want)
+		}
+	}
+}
+
 func TestComplaintsPointAtTheirPlace(t *testing.T) {
 	for name, row := range map[string]struct{ in, want string }{
 		"syntax":        {"identity \"a\" {", "f.hcl:1:14"},
@@ -63,6 +85,8 @@ func TestComplaintsPointAtTheirPlace(t *testing.T) {
 		"source":        {"identity \"a\" {\n  from = \"isra\"\n}", "f.hcl:2:10: no such source: from is one of auto, irsa"},
 		"two of a name": {"identity \"a\" {}\nidentity \"a\" {}", "f.hcl:2:10: two identities of one name: \"a\" stands at f.hcl:1,1-13 already"},
 		"name":          {"identity \"a/b\" {}", "f.hcl:1:10: not a name"},
+		"dotted name":   {"identity \".a\" {}", "f.hcl:1:10: not a name"},
+		"long name":     {"identity \"" + strings.Repeat("a", 65) + "\" {}", "f.hcl:1:10: not a name"},
 		"role":          {"identity \"a\" {\n  role \"deploy\" {}\n}", "f.hcl:2:8: not the ARN of a role: \"deploy\" is not"},
 		"user":          {"identity \"a\" {\n  role \"arn:aws:iam::111111111111:user/u\" {}\n}", "names a user, not a role"},
 		"duration":      {"identity \"a\" {\n  role \"arn:aws:iam::111111111111:role/r\" {\n    duration = \"5m\"\n  }\n}", "f.hcl:3:16: not a duration"},
@@ -70,7 +94,16 @@ func TestComplaintsPointAtTheirPlace(t *testing.T) {
 		"null":          {"identity \"a\" {\n  region = null\n}", "f.hcl:2:12"},
 		"variable":      {"identity \"a\" {\n  region = var.x\n}", "f.hcl:2:12"},
 		"no profile":    {"identity \"a\" {\n  from = \"profile\"\n}", "needs profile"},
-		"no token file": {"identity \"a\" {\n  from = \"token_file\"\n}", "go together"},
+		"no token file": {"identity \"a\" {\n  from = \"token_file\"\n}", "f.hcl:2:10: no token_file: from = \"token_file\" needs token_file = \"PATH\""},
+		"no variable":   {"identity \"a\" {\n  from = \"gitlab\"\n}", "needs token_variable"},
+		"no command":    {"identity \"a\" {\n  from = \"command\"\n}", "needs command"},
+		"empty command": {"identity \"a\" {\n  command = []\n}", "f.hcl:2:13: nothing in command"},
+		"command text":  {"identity \"a\" {\n  command = \"get token\"\n}", "f.hcl:2:13: wrong kind of value"},
+		"not its own":   {"identity \"a\" {\n  from     = \"irsa\"\n  audience = \"x\"\n}", "f.hcl:3:3: audience doesn't belong here: it goes with from = \"github\", and this is irsa"},
+		"two of them":   {"identity \"a\" {\n  token_file = \"x\"\n  profile = \"y\"\n}", "f.hcl:3:3: profile doesn't belong here"},
+		"unit of none":  {"unit \"a\" {\n  identity = \"x\"\n}", "f.hcl:1:1: no such identity: \"x\" isn't"},
+		"unit above":    {"identity \"x\" {}\nunit \"../a\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a path below"},
+		"unit pattern":  {"identity \"x\" {}\nunit \"a[\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a pattern"},
 		"not a bool":    {"run {\n  allow_other_credentials = \"x\"\n}", "f.hcl:2:29: not a truth value"},
 	} {
 		_, err := config.Parse("f.hcl", []byte(row.in))
@@ -108,6 +141,31 @@ func TestFindStopsAtTheRepository(t *testing.T) {
 	find(find2)
 	find(put(repo))
 	find(put(deep))
+}
+
+func TestEachSource(t *testing.T) {
+	for text, want := range map[string]config.Identity{
+		`from = "github"`:             {From: config.GitHub},
+		`audience = "x"`:              {From: config.GitHub, Audience: "x"},
+		`token_variable = "T"`:        {From: config.GitLab, TokenVariable: "T"},
+		`from = "pod_identity"`:       {From: config.PodIdentity},
+		`command = ["get", "x"]`:      {From: config.Command, Command: []string{"get", "x"}},
+		`command = ["./get"]`:         {From: config.Command, Command: []string{"etc/./get"}},
+		`command = ["/bin/get", "x"]`: {From: config.Command, Command: []string{"/bin/get", "x"}},
+		`token_file = "t"`:            {From: config.TokenFile, TokenFile: "etc/t"},
+		`from = "environment"`:        {From: config.Environment},
+		``:                            {From: config.Auto},
+	} {
+		f, err := config.Parse("etc/f.hcl", []byte("identity \"a\" {\n"+text+"\n}"))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got := f.Identities[0]
+		if got.From != want.From || got.Audience != want.Audience || got.TokenVariable != want.TokenVariable || got.TokenFile != want.TokenFile || !slices.Equal(got.Command, want.Command) {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
 }
 
 func FuzzParse(f *testing.F) {

@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,12 +12,20 @@ import (
 	"github.com/holdfast/holdfast/internal/cred"
 )
 
-// name is what an identity may be called: it becomes a part of a URL.
-var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+// isName reports whether an identity may be called s, which becomes a part of a
+// URL. (By hand: a regular expression would be compiled at every start.)
+func isName(s string) bool {
+	plain := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' }
+	if s == "" || len(s) > 64 || !plain(rune(s[0])) {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) && !strings.ContainsRune("_.-", r) })
+}
 
 func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 	content, diags := body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 		{Type: "identity", LabelNames: []string{"name"}},
+		{Type: "unit", LabelNames: []string{"path"}},
 		{Type: "run"},
 	}})
 	seen := map[string]hcl.Range{}
@@ -27,6 +33,10 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 		switch block.Type {
 		case "run":
 			diags = append(diags, f.Run.decode(block)...)
+		case "unit":
+			unit, more := decodeUnit(block)
+			diags = append(diags, more...)
+			f.Units = append(f.Units, unit)
 		case "identity":
 			identity, more := decodeIdentity(block)
 			diags = append(diags, more...)
@@ -35,6 +45,11 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 			}
 			seen[identity.Name] = block.DefRange
 			f.Identities = append(f.Identities, identity)
+		}
+	}
+	for _, unit := range f.Units {
+		if _, ok := seen[unit.Identity]; !ok {
+			diags = append(diags, wrong(unit.Range, "no such identity", fmt.Sprintf("%q isn't in this file", unit.Identity)))
 		}
 	}
 	return diags
@@ -55,16 +70,17 @@ func (r *Run) decode(block *hcl.Block) hcl.Diagnostics {
 }
 
 func decodeIdentity(block *hcl.Block) (Identity, hcl.Diagnostics) {
-	schema := attributes("from", "profile", "token_file", "region", "session_name")
+	schema := attributes("from", "profile", "token_file", "audience", "token_variable", "command", "region", "session_name")
 	schema.Blocks = []hcl.BlockHeaderSchema{{Type: "role", LabelNames: []string{"arn"}}}
 	content, diags := block.Body.Content(schema)
 	d := decoder{content.Attributes, diags}
 	i := Identity{
 		Name: block.Labels[0], Range: block.DefRange,
 		From: From(d.text("from")), Profile: d.text("profile"), TokenFile: d.text("token_file"),
+		Audience: d.text("audience"), TokenVariable: d.text("token_variable"), Command: d.list("command"),
 		Region: d.text("region"), SessionName: d.text("session_name"),
 	}
-	if !name.MatchString(i.Name) {
+	if !isName(i.Name) {
 		d.wrong(block.LabelRanges[0], "not a name for an identity", "letters, digits, and - _ . after the first")
 	}
 	i.From = d.source(i, block.DefRange)
@@ -74,35 +90,6 @@ func decodeIdentity(block *hcl.Block) (Identity, hcl.Diagnostics) {
 		i.Roles = append(i.Roles, role)
 	}
 	return i, d.diags
-}
-
-// source checks `from` against the attributes that belong to it, and finds it
-// where it is left out.
-func (d *decoder) source(i Identity, whole hcl.Range) From {
-	at := whole
-	if a, ok := d.attributes["from"]; ok {
-		at = a.Expr.Range()
-	}
-	from := i.From
-	switch {
-	case from == "" && i.TokenFile != "":
-		from = TokenFile
-	case from == "" && i.Profile != "":
-		from = Profile
-	case from == "":
-		from = Auto
-	}
-	all := []From{Auto, IRSA, TokenFile, Profile, Environment}
-	if !slices.Contains(all, from) {
-		d.wrong(at, "no such source", fmt.Sprintf("from is one of %s", list(all)))
-	}
-	if (from == TokenFile) != (i.TokenFile != "") {
-		d.wrong(at, "token_file and its attribute go together", `from = "token_file" and token_file = "PATH"`)
-	}
-	if from == Profile && i.Profile == "" {
-		d.wrong(at, "no profile", `from = "profile" needs profile = "NAME"`)
-	}
-	return from
 }
 
 func decodeRole(block *hcl.Block) (Role, hcl.Diagnostics) {
@@ -202,12 +189,4 @@ func attributes(names ...string) *hcl.BodySchema {
 
 func wrong(at hcl.Range, summary, detail string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at}
-}
-
-func list(all []From) string {
-	words := make([]string, len(all))
-	for i, f := range all {
-		words[i] = string(f)
-	}
-	return strings.Join(words, ", ")
 }

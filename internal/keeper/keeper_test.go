@@ -20,6 +20,7 @@ import (
 type issuer struct {
 	life time.Duration
 	fail func(n int) error // nil for success; n counts attempts from 1
+	wall func() time.Time  // what is issued lasts its life by this clock too; may be nil
 
 	mu      sync.Mutex
 	at      []time.Time
@@ -58,6 +59,9 @@ func (i *issuer) Fetch(ctx context.Context) (cred.Set, error) {
 	s.Issued = time.Now()
 	if i.life > 0 {
 		s.Expires = s.Issued.Add(i.life)
+	}
+	if i.wall != nil && i.wall().After(s.Issued) {
+		s.Expires = i.wall().Add(i.life)
 	}
 	return s, nil
 }
@@ -287,7 +291,7 @@ func TestClockThatJumpsIsNoticed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var offset atomic.Int64
 				wall := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
-				i := &issuer{life: time.Hour}
+				i := &issuer{life: time.Hour, wall: wall}
 				k, r := start(t, i, wall)
 				get(t, k)
 				time.Sleep(time.Minute)

@@ -193,7 +193,9 @@ func TestTagsAndSourceIdentityFollowTheChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 SDKs that people use now read the old field
 	if *web.SourceIdentity != "ada" || web.PackedPolicySize == nil {
+		//lint:ignore SA1019 as above
 		t.Errorf("source identity %s, packed size %v", *web.SourceIdentity, web.PackedPolicySize)
 	}
 	ci := keys(web.Credentials)
@@ -227,6 +229,7 @@ func TestSessionPolicyIsEnforced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 SDKs that people use now read the old field
 	if out.PackedPolicySize == nil || *out.PackedPolicySize == 0 {
 		t.Error("no PackedPolicySize")
 	}

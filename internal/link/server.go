@@ -27,9 +27,13 @@ type Entry struct {
 // Gone returns when the process that was born then has ended, or ctx has.
 type Gone func(ctx context.Context, pid int, born string) error
 
+// Welcomer answers a supervisor's first question. It may take as long as an
+// exchange with AWS.
+type Welcomer func(context.Context, Ask) (Welcome, error)
+
 // Server is the keeper's side.
 type Server struct {
-	welcome  Welcome
+	welcome  Welcomer
 	gone     Gone
 	listener *net.UnixListener
 	ctx      context.Context
@@ -42,7 +46,7 @@ type Server struct {
 }
 
 // Listen opens the socket at path with mode 0600 and serves until Close.
-func Listen(path string, welcome Welcome, gone Gone) (*Server, error) {
+func Listen(path string, welcome Welcomer, gone Gone) (*Server, error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -88,6 +92,7 @@ func (s *Server) converse(conn io.ReadWriter) {
 	lines.Buffer(make([]byte, 4096), longest)
 	say := json.NewEncoder(conn)
 	var entry *Entry
+	started := false
 	for lines.Scan() {
 		var m message
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil || m.Version != Version {
@@ -96,10 +101,18 @@ func (s *Server) converse(conn io.ReadWriter) {
 		}
 		answer := message{Version: Version, OK: true}
 		switch {
-		case m.Hello:
-			answer.Welcome = &s.welcome
+		case m.Ask != nil:
+			welcome, err := s.welcome(s.ctx, *m.Ask)
+			if err != nil {
+				answer = message{Version: Version, Problem: err.Error()}
+				break
+			}
+			answer.Welcome = &welcome
 		case m.Process != nil && entry == nil:
 			entry = s.add(*m.Process)
+		case m.Process != nil && !started:
+			started = true
+			s.become(entry, *m.Process)
 		case m.End != nil && entry != nil:
 			s.end(entry, m.End)
 		default:
@@ -123,12 +136,31 @@ func (s *Server) add(p Process) *Entry {
 	s.mu.Lock()
 	s.entries = append(s.entries, entry)
 	s.mu.Unlock()
+	s.watch(entry, p)
+	return entry
+}
+
+// become gives an entry the process that its supervisor has started.
+func (s *Server) become(entry *Entry, p Process) {
+	s.mu.Lock()
+	entry.Process = p
+	s.mu.Unlock()
+	s.watch(entry, p)
+}
+
+// watch ends an entry with its process, unless it has become another one.
+func (s *Server) watch(entry *Entry, p Process) {
 	s.work.Go(func() {
-		if s.gone(s.ctx, p.PID, p.Born) == nil {
+		if s.gone(s.ctx, p.PID, p.Born) != nil {
+			return
+		}
+		s.mu.Lock()
+		same := entry.Process.PID == p.PID
+		s.mu.Unlock()
+		if same {
 			s.end(entry, nil)
 		}
 	})
-	return entry
 }
 
 func (s *Server) end(entry *Entry, e *End) {

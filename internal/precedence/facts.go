@@ -1,6 +1,6 @@
-// Package precedence decides which credential source wins in which AWS SDK,
-// given variables, configuration files and Terraform code, and what a child
-// process's environment must be for holdfast's endpoint to win.
+// Package precedence (logic) decides which credential source wins in which AWS
+// SDK, given variables, configuration files and Terraform code, and what a
+// child process's environment must be for holdfast's endpoint to win.
 //
 // It promises that a Decision names the variable or the line it comes from,
 // that nothing it returns or prints holds a secret's value, and that what the
@@ -10,8 +10,6 @@
 //
 // It doesn't read files, ask the network or know whether a source works: the
 // winner is the source that an SDK would use, even if that source then fails.
-//
-// Layer: logic.
 package precedence
 
 import (

@@ -13,11 +13,11 @@ func TestDirAndFilesAreOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := d.Write("token", []byte("one"))
-	if err != nil {
+	if _, err := d.Write("token", []byte("one")); err != nil {
 		t.Fatal(err)
 	}
-	if file, err = d.Write("token", []byte("two")); err != nil {
+	file, err := d.Write("token", []byte("two"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	appended, err := d.Create("output")

@@ -1,6 +1,6 @@
-// Package profile reads AWS configuration files and writes the private copies
-// that a child process gets, in which the selected profile gives no
-// credentials.
+// Package profile (adapter) reads AWS configuration files and writes the
+// private copies that a child process gets, in which the selected profile gives
+// no credentials.
 //
 // It promises that reading never changes a file, that a copy differs from its
 // original by whole lines only, all of them settings that give credentials in
@@ -11,8 +11,6 @@
 // botocore would refuse. Three differences aren't modelled: botocore keeps
 // inline comments and quotes as parts of a value, takes an indented setting
 // for a continuation of the line above, and lets [DEFAULT] fill every section.
-//
-// Layer: adapter.
 package profile
 
 import (

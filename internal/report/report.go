@@ -13,16 +13,17 @@ const SchemaVersion = 1
 
 // Run is one `holdfast run`.
 type Run struct {
-	SchemaVersion int       `json:"schema_version"`
-	Command       string    `json:"command"`
-	Began         time.Time `json:"began"`
-	Seconds       float64   `json:"seconds"`
-	ExitCode      int       `json:"exit_code"`
-	Problem       string    `json:"problem,omitempty"` // why the command wasn't started
-	Identity      Identity  `json:"identity"`
-	Endpoint      Endpoint  `json:"endpoint"`
-	Processes     []Process `json:"processes"`
-	Notices       []Notice  `json:"notices"`
+	SchemaVersion int        `json:"schema_version"`
+	Command       string     `json:"command"`
+	Began         time.Time  `json:"began"`
+	Seconds       float64    `json:"seconds"`
+	ExitCode      int        `json:"exit_code"`
+	Problem       string     `json:"problem,omitempty"` // why the command wasn't started
+	Identity      Identity   `json:"identity"`
+	Others        []Identity `json:"other_identities,omitempty"` // that processes of the run had
+	Endpoint      Endpoint   `json:"endpoint"`
+	Processes     []Process  `json:"processes"`
+	Notices       []Notice   `json:"notices"`
 }
 
 // Identity is the chain that was kept.
@@ -30,6 +31,11 @@ type Identity struct {
 	Name string `json:"name"`
 	From string `json:"from"`
 	Hops []Hop  `json:"hops"`
+
+	// FirstEnds says that the first credential ends and can't be had anew;
+	// Ends is when, absent if that isn't known.
+	FirstEnds bool       `json:"first_ends"`
+	Ends      *time.Time `json:"ends,omitempty"`
 }
 
 // Hop is one credential of the chain and what became of it.

@@ -1,8 +1,6 @@
 package source
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +24,7 @@ func Explain(p Plan, hop int, err error, now time.Time) *cure.Error {
 	switch {
 	case errors.As(err, &token):
 		e.Why = []string{token.Error()}
-		e.Cure = "is the token mounted, and may this user read it?  ls -lL " + token.Path
+		e.Cure = token.Cure
 	case errors.As(err, &refusal):
 		p.explainRefusal(e, refusal, hop, now)
 	default:
@@ -52,20 +50,17 @@ func (p *Plan) explainRefusal(e *cure.Error, r *Refusal, hop int, now time.Time)
 	}
 	web := r.Operation == "AssumeRoleWithWebIdentity"
 	switch {
-	case r.Code == "" && strings.Contains(strings.ToLower(r.Message), "region"):
-		e.Why, e.Cure = []string{r.Message}, "name the region:  --region eu-west-1, or AWS_REGION"
+	case r.Final:
+		e.Why = []string{r.Message}
+		e.Cure = "log in, or name a source: --profile, --web-identity-token-file, keys in the environment, or an identity in holdfast.hcl"
 		return
 	case r.Code == "":
 		e.Why, e.Cure = []string{r.Operation + ": " + r.Message}, "can this machine reach STS? (a proxy, a VPC endpoint, AWS_ENDPOINT_URL)"
 		return
 	}
 	e.Why = append(e.Why, "AWS said: "+said)
-	var claims string
-	if web {
-		claims = p.TokenFile.describe(now)
-		if claims != "" {
-			e.Why = append(e.Why, claims)
-		}
+	if r.Token != nil {
+		e.Why = append(e.Why, r.Token.Describe(now))
 	}
 	e.Cure = p.cureFor(r, hop, web)
 }
@@ -86,11 +81,11 @@ func (p *Plan) cureFor(r *Refusal, hop int, web bool) string {
 		}
 		return fmt.Sprintf("is there such a role? its trust policy must allow %s; %s", from, sent)
 	case r.Code == "InvalidIdentityToken" && strings.Contains(r.Message, "audience"):
-		return "the token's aud must be one that the IAM OIDC provider lists (sts.amazonaws.com, or sts.amazonaws.com.cn in China)"
+		return p.First.rightAudience()
 	case r.Code == "InvalidIdentityToken":
 		return "is there an IAM OIDC provider for the token's issuer in this account?"
 	case r.Code == "ExpiredTokenException":
-		return "the token must be replaced by whoever makes it; kubelet does so by itself, a CI job's token often can't be"
+		return p.First.freshToken()
 	case r.Code == "ExpiredToken":
 		return "the credential that this started with has ended; get a new one and start again"
 	case strings.Contains(r.Message, "MaxSessionDuration"):
@@ -101,42 +96,27 @@ func (p *Plan) cureFor(r *Refusal, hop int, web bool) string {
 	return ""
 }
 
-// describe shows the claims of the token that decide, none of them secret; the
-// signature is left out and not checked.
-func (f TokenFile) describe(now time.Time) string {
-	token, err := f.Read()
-	if err != nil {
-		return ""
+// freshToken is the cure for a token that has expired, by who makes it.
+func (f First) freshToken() string {
+	switch f.From {
+	case GitLab:
+		return "it is made once for a job; in GitLab it lasts until the job's timeout: raise that (timeout: 3h), and start the job again"
+	case Command:
+		return "the command must print a new token each time: does it keep an old one?"
+	case GitHub:
+		return "it was made a moment ago: is this machine's clock right?"
 	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.Split(token, ".")[1], "="))
-	if err != nil {
-		return "the token in " + string(f) + " isn't a JWT"
-	}
-	var c struct {
-		Iss, Sub string
-		Aud      audience
-		Exp      int64
-	}
-	if json.Unmarshal(payload, &c) != nil {
-		return "the token in " + string(f) + " isn't a JWT"
-	}
-	end := time.Unix(c.Exp, 0)
-	state := "valid until"
-	if !end.After(now) {
-		state = "expired at"
-	}
-	return fmt.Sprintf("the token: iss %s, sub %s, aud %s, %s %s", c.Iss, c.Sub, strings.Join(c.Aud, " and "), state, end.UTC().Format(time.RFC3339))
+	return "the token must be replaced by whoever makes it; kubelet does so by itself, a CI job's token often can't be"
 }
 
-// audience is a string or a list of strings (RFC 7519, 4.1.3).
-type audience []string
-
-// UnmarshalJSON reads either.
-func (a *audience) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*a = audience{one}
-		return nil
+// rightAudience is the cure for a token that is for somebody else.
+func (f First) rightAudience() string {
+	text := "the token's aud must be one that the IAM OIDC provider lists (sts.amazonaws.com, or sts.amazonaws.com.cn in China)"
+	switch f.From {
+	case GitHub:
+		return text + `; audience = "..." in the identity block asks for another`
+	case GitLab:
+		return text + "; it is aud: in the job's id_tokens"
 	}
-	return json.Unmarshal(b, (*[]string)(a))
+	return text
 }

@@ -15,25 +15,42 @@ import (
 // chaining.
 const Capped = "session.capped"
 
-// WebIdentity is a first hop: a token from a file against a role.
+// WebIdentity is a first hop: a token against a role.
 type WebIdentity struct {
 	STS   STS
-	Token TokenFile
+	Token Tokens
 	Role  Role
 }
 
-// Fetch exchanges the token that the file holds now.
+// Fetch exchanges the token that can be had now.
 func (w *WebIdentity) Fetch(ctx context.Context) (cred.Set, error) {
-	token, err := w.Token.Read()
+	token, err := w.Token.WebIdentityToken(ctx)
 	if err != nil {
 		return cred.Set{}, err
 	}
-	set, err := w.STS.AssumeRoleWithWebIdentity(ctx, token, w.Role)
-	return named(set, w.Role), err
+	return exchange(ctx, w.STS, token, w.Role)
 }
 
-// Version changes when the token file was replaced.
-func (w *WebIdentity) Version() string { return w.Token.Version() }
+// Version changes when what is read was replaced, where that can be seen.
+func (w *WebIdentity) Version() string {
+	if v, ok := w.Token.(interface{ Version() string }); ok {
+		return v.Version()
+	}
+	return ""
+}
+
+// exchange gives a token for a role. A refusal gets to know what the token
+// says of itself.
+func exchange(ctx context.Context, aws STS, token string, role Role) (cred.Set, error) {
+	set, err := aws.AssumeRoleWithWebIdentity(ctx, token, role)
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		if claims, unreadable := ParseClaims(token); unreadable == nil {
+			refusal.Token = &claims
+		}
+	}
+	return named(set, role), err
+}
 
 // Assume is a further hop: a role assumed from the one before.
 type Assume struct {

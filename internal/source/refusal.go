@@ -8,7 +8,11 @@ type Refusal struct {
 	Code      string // AccessDenied; empty if no answer came at all
 	Message   string
 	Status    int   // of HTTP; 0 if no answer came
+	Final     bool  // nobody was asked at all, because there is nothing to ask with
 	Err       error // the cause, for errors.Is
+
+	// Token is what the token that was sent says of itself; nil if none was.
+	Token *Claims
 }
 
 func (r *Refusal) Error() string {
@@ -26,9 +30,12 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // operations; the verification key that couldn't be fetched is retried by AWS's
 // own SDKs too.
 func (r *Refusal) Permanent() bool {
+	if r.Final {
+		return true
+	}
 	switch r.Code {
 	case "AccessDenied", "ValidationError", "MalformedPolicyDocument", "PackedPolicyTooLarge", "RegionDisabledException",
-		"ExpiredTokenException", "IDPRejectedClaim", "InvalidClientTokenId", "ExpiredToken", "MissingAuthenticationToken":
+		"ExpiredTokenException", "IDPRejectedClaim", "InvalidClientTokenId", "ExpiredToken", "MissingAuthenticationToken", "IncompleteSignature":
 		return true
 	case "SignatureDoesNotMatch":
 		// A clock that is off is corrected from the answer's Date header before

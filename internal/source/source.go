@@ -1,23 +1,21 @@
-// Package source (logic) knows where a credential comes from: a first hop (web
-// identity read from a file, or what the SDK would find) and the roles that are
+// Package source (logic) knows where a credential comes from: a first hop (a
+// web identity token from a file, a variable, a CI system or a command; a
+// credential from a command; or what the SDK would find) and the roles that are
 // assumed one from another.
 //
 // It promises that what names a session stays the same on every renewal
 // (session name, source identity, tags, external ID), that a token is read anew
 // for every exchange, that a chained role falls back to the one hour that AWS
-// allows and says so, and that a refusal keeps AWS's own code and words.
+// allows and says so, that a refusal keeps AWS's own code and words, and that no
+// error holds a token.
 //
-// It doesn't speak to AWS itself (awsapi/identity does), keeps no time and no
-// cache: that is the keeper's.
+// It doesn't speak to AWS, to a CI system or to a command itself (adapters do),
+// keeps no time and no cache: that is the keeper's.
 package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -55,14 +53,19 @@ const (
 	chained  = time.Hour
 )
 
-var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+// refused reports whether AWS doesn't take r in a session name. (A regular
+// expression of this, compiled at every start, takes longer than all that a
+// run asks of it.)
+func refused(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_+=,.@-", r)
+}
 
 // Check says what is wrong with a role before AWS is asked.
 func (r Role) Check() error {
 	if _, err := cred.ParseRole(r.ARN); err != nil {
 		return err
 	}
-	if !sessionName.MatchString(r.SessionName) {
+	if n := len(r.SessionName); n < 2 || n > 64 || strings.ContainsFunc(r.SessionName, refused) {
 		return fmt.Errorf("session name %q: AWS takes 2 to 64 letters, digits and _+=,.@-", r.SessionName)
 	}
 	if r.Duration != 0 && (r.Duration < shortest || r.Duration > longest) {
@@ -79,7 +82,7 @@ func (r Role) Check() error {
 // SessionName makes a session name of what a person would look for in
 // CloudTrail (user, host), with what AWS doesn't accept replaced.
 func SessionName(words ...string) string {
-	name := regexp.MustCompile(`[^\w+=,.@-]+`).ReplaceAllString(strings.Join(words, "-"), "-")
+	name := strings.Join(strings.FieldsFunc(strings.Join(words, "-"), refused), "-")
 	name = strings.Trim(name, "-")
 	if len(name) > 64 {
 		name = strings.TrimRight(name[:64], "-")
@@ -89,51 +92,3 @@ func SessionName(words ...string) string {
 	}
 	return name
 }
-
-// TokenFile reads a web identity token, anew every time: kubelet swaps the
-// file behind a symlink at about 80 % of the token's life.
-type TokenFile string
-
-// Read returns the token.
-func (f TokenFile) Read() (string, error) {
-	b, err := os.ReadFile(string(f))
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err // TokenError names the file
-	}
-	if err != nil {
-		return "", &TokenError{Path: string(f), Err: err}
-	}
-	token := strings.TrimSpace(string(b))
-	if strings.Count(token, ".") != 2 {
-		return "", &TokenError{Path: string(f), Err: fmt.Errorf("it holds %d bytes that aren't a JWT", len(b))}
-	}
-	return token, nil
-}
-
-// Version changes when the file does: its inode, size and time, through
-// symlinks.
-func (f TokenFile) Version() string {
-	info, err := os.Stat(string(f))
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprint(info.ModTime().UnixNano(), info.Size(), inode(info))
-}
-
-// TokenError is a token file that can't be used.
-type TokenError struct {
-	Path string
-	Err  error
-}
-
-func (e *TokenError) Error() string {
-	return fmt.Sprintf("web identity token file %s: %v", e.Path, e.Err)
-}
-
-// Unwrap returns the cause.
-func (e *TokenError) Unwrap() error { return e.Err }
-
-// Permanent is true: another attempt helps only after the file has changed,
-// which the keeper notices by itself.
-func (e *TokenError) Permanent() bool { return true }

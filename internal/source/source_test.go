@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,6 +21,12 @@ const (
 	ci     = "arn:aws:iam::111111111111:role/ci"
 	deploy = "arn:aws:iam::222222222222:role/teams/deploy"
 )
+
+// jwt is a token with claims and a signature that nobody may see.
+func jwt(sub string, exp int64) string {
+	claims := fmt.Sprintf(`{"iss":"https://i","sub":%q,"aud":["a","b"],"exp":%d}`, sub, exp)
+	return "x." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sIgNaTuRe"
+}
 
 func arns(roles []source.Role) (all []string) {
 	for _, r := range roles {
@@ -79,7 +86,7 @@ func TestResolve(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || string(p.TokenFile) != row.token || !reflect.DeepEqual(arns(p.Roles), row.roles) || p.Found != row.found {
+		if err != nil || string(p.First.File) != row.token || !reflect.DeepEqual(arns(p.Roles), row.roles) || p.Found != row.found {
 			t.Errorf("%s: %+v, %v", row.name, p, err)
 		}
 		for _, r := range p.Roles {
@@ -100,6 +107,17 @@ func TestSessionName(t *testing.T) {
 	} {
 		if got := source.SessionName(words...); got != want {
 			t.Errorf("%q: %q, want %q", words, got, want)
+		}
+	}
+}
+
+func TestSessionNamesThatAWSTakes(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"ab": true, "a_b+c=d,e.f@g-h": true, "Ab9": true, strings.Repeat("a", 64): true,
+		"": false, "a": false, "a b": false, "a/b": false, "aé": false, strings.Repeat("a", 65): false,
+	} {
+		if err := (source.Role{ARN: ci, SessionName: name}).Check(); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
 		}
 	}
 }
@@ -189,7 +207,7 @@ func TestTokenIsReadAnewThroughASymlinkSwap(t *testing.T) {
 	}
 	aws := &sts{}
 	w := &source.WebIdentity{STS: aws, Token: source.TokenFile(link), Role: source.Role{ARN: ci}}
-	mount("one", "a.b.1")
+	mount("one", jwt("1", 1000))
 	before := w.Version()
 	if _, err := w.Fetch(t.Context()); err != nil {
 		t.Fatal(err)
@@ -197,14 +215,14 @@ func TestTokenIsReadAnewThroughASymlinkSwap(t *testing.T) {
 	if w.Version() != before {
 		t.Error("the version changed by reading")
 	}
-	mount("two", "a.b.2")
+	mount("two", jwt("2", 1000))
 	if w.Version() == before {
 		t.Error("a swap isn't seen")
 	}
 	if _, err := w.Fetch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(aws.tokens, []string{"a.b.1", "a.b.2"}) {
+	if !reflect.DeepEqual(aws.tokens, []string{jwt("1", 1000), jwt("2", 1000)}) {
 		t.Errorf("exchanged %q", aws.tokens)
 	}
 }
@@ -246,23 +264,23 @@ func TestRefusalPermanence(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
-	claims := base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://i","sub":"s","aud":["a","b"],"exp":1000}`))
-	if err := os.WriteFile(path, []byte("x."+claims+".sIgNaTuRe"), 0o600); err != nil {
+	token, err := source.ParseClaims(jwt("s", 1000))
+	if err != nil {
 		t.Fatal(err)
 	}
-	p := source.Plan{TokenFile: source.TokenFile(path), Found: "irsa", Roles: []source.Role{{ARN: ci}, {ARN: deploy, ExternalID: "payments"}}}
+	p := source.Plan{First: source.First{From: source.IRSA, File: source.TokenFile(path)}, Found: "irsa", Roles: []source.Role{{ARN: ci}, {ARN: deploy, ExternalID: "payments"}}}
 	for _, row := range []struct {
 		hop  int
 		err  error
 		want []string
 	}{
-		{1, &source.Refusal{Operation: "AssumeRoleWithWebIdentity", Code: "AccessDenied", Message: "Not authorized"},
+		{1, &source.Refusal{Operation: "AssumeRoleWithWebIdentity", Code: "AccessDenied", Message: "Not authorized", Token: &token},
 			[]string{"can't become " + ci + " (hop 1 of 2, from irsa)", "AWS said: AccessDenied: Not authorized", "iss https://i, sub s, aud a and b, expired at 1970-01-01T00:16:40Z", "trust policy"}},
 		{2, &source.Refusal{Operation: "AssumeRole", Code: "AccessDenied", Message: "no"}, []string{"hop 2 of 2, from role ci", "must allow " + ci, "external ID sent: payments"}},
 		{1, &source.Refusal{Operation: "AssumeRoleWithWebIdentity", Code: "InvalidIdentityToken", Message: "Incorrect token audience"}, []string{"aud must be one"}},
-		{1, &source.TokenError{Path: path, Err: os.ErrPermission}, []string{"permission denied", "ls -lL " + path}},
+		{1, &source.TokenError{From: "token file", Err: os.ErrPermission, Cure: "try  ls -lL " + path}, []string{"permission denied", "ls -lL " + path}},
 		{2, &source.Refusal{Operation: "AssumeRole", Message: "dial tcp: connection refused"}, []string{"connection refused", "reach STS"}},
-		{0, &source.Refusal{Operation: "x", Message: "an AWS region is required"}, []string{"no credential from irsa", "--region"}},
+		{0, &source.Refusal{Operation: "x", Message: "no keys", Final: true}, []string{"no credential from irsa", "no keys", "log in, or name a source"}},
 	} {
 		got := source.Explain(p, row.hop, row.err, time.Now()).Error()
 		for _, want := range row.want {

@@ -5,17 +5,22 @@ package supervise
 import (
 	"io/fs"
 	"os"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// caught are the signals that are taken here instead of ending us. SIGPIPE is
-// among them because Go would end us at the first write to a broken standard
-// output; SIGTSTP, because Ctrl-Z would stop the renewal while a Terraform in a
-// session of its own goes on. None is ignored: a child would inherit that.
+// OutlivePipes keeps a write to a broken standard output or error from ending
+// us, which is what Go does with the SIGPIPE that comes of it, until the end of
+// this process. The signal isn't ignored: a child would inherit that.
+func OutlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// caught are the signals that are taken here instead of ending us. SIGTSTP is
+// among them because Ctrl-Z would stop the renewal while a Terraform in a
+// session of its own goes on.
 func caught(ownSession bool) []os.Signal {
-	signals := append(endings(), syscall.SIGPIPE)
+	signals := endings()
 	if ownSession {
 		signals = append(signals, syscall.SIGTSTP)
 	}
@@ -38,8 +43,6 @@ type forwarder struct {
 
 func (f *forwarder) take(s os.Signal) {
 	switch s {
-	case syscall.SIGPIPE:
-		return // the write that failed is dealt with where it was made
 	case syscall.SIGTSTP:
 		f.notice("Ctrl-Z would stop the renewal of credentials under a running child; ignored")
 		return
@@ -47,7 +50,7 @@ func (f *forwarder) take(s os.Signal) {
 	if !f.command.OwnSession {
 		// On a terminal the kernel gave Ctrl-C to the child as well, which is
 		// in our process group; a second copy would count as a second one.
-		if s != syscall.SIGINT || !foreground(f.command.Stdin) {
+		if s != syscall.SIGINT || !foreground(f.command.Stdin, f.command.Stdout, f.command.Stderr) {
 			_ = f.process.Signal(s)
 		}
 		f.taken++
@@ -63,9 +66,9 @@ func (f *forwarder) take(s os.Signal) {
 }
 
 // foreground reports whether our process group is the one that the terminal
-// sends its signals to.
-func foreground(stdin *os.File) bool {
-	for _, f := range []*os.File{stdin, os.Stdout, os.Stderr} {
+// behind the first of the files that has one sends its signals to.
+func foreground(files ...*os.File) bool {
+	for _, f := range files {
 		if f == nil {
 			continue
 		}

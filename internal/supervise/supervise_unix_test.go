@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	if play := os.Getenv("SUPERVISE_TEST_CHILD"); play != "" {
 		os.Exit(child(play))
 	}
+	supervise.OutlivePipes()
 	os.Exit(m.Run())
 }
 

@@ -1,5 +1,8 @@
 // Package tfexec (adapter) runs Terraform's own commands and reads their
-// answers. It never runs one that writes.
+// answers.
+//
+// It promises never to run one that writes, and that a command which doesn't
+// answer is ended.
 package tfexec
 
 import (

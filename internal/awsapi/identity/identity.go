@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"slices"
@@ -105,6 +106,15 @@ func (a *AWS) AssumeRoleWithWebIdentity(ctx context.Context, token string, role 
 	return received(out.Credentials, out.ResultMetadata)
 }
 
+// Caller asks whose credentials a set is.
+func (a *AWS) Caller(ctx context.Context, set cred.Set) (arn string, err error) {
+	out, err := a.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) { o.Credentials = fixed(set) })
+	if err != nil {
+		return "", refusal("GetCallerIdentity", err)
+	}
+	return aws.ToString(out.Arn), nil
+}
+
 // Default is the SDK's own chain as a first hop: environment keys, profiles
 // (SSO included), container and instance roles.
 type Default struct{ AWS *AWS }
@@ -144,7 +154,7 @@ func received(c *types.Credentials, meta smithymiddleware.Metadata) (cred.Set, e
 }
 
 // refusal turns an error of the SDK into source's.
-func refusal(operation string, err error) error {
+func refusal(operation string, err error) *source.Refusal {
 	r := &source.Refusal{Operation: operation, Err: err}
 	var api smithy.APIError
 	var response *awshttp.ResponseError
@@ -156,8 +166,17 @@ func refusal(operation string, err error) error {
 		r.Code, r.Message = api.ErrorCode(), api.ErrorMessage()
 	default:
 		r.Message = innermost(err)
+		r.Final = r.Status == 0 && !onTheWay(err)
 	}
 	return r
+}
+
+// onTheWay reports whether somebody was asked and the answer didn't come. What
+// else fails without an answer fails before asking: no region, no profile, no
+// key, a login that is over.
+func onTheWay(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // innermost drops the SDK's wrapping, which repeats operation, URL and request
@@ -174,8 +193,10 @@ func innermost(err error) string {
 		return address.Err.Error()
 	}
 	message := err.Error()
-	if i := strings.LastIndex(message, "failed to resolve service endpoint, "); i >= 0 {
-		return message[i:]
+	for _, noise := range []string{"failed to resolve service endpoint, ", "failed to refresh cached credentials, "} {
+		if i := strings.LastIndex(message, noise); i >= 0 {
+			message = message[i+len(noise):]
+		}
 	}
 	return message
 }

@@ -1,4 +1,4 @@
-// Package awsauth reads and writes the rows of the ConfigMap aws-auth in
+// Package awsauth (lab) reads and writes the rows of the ConfigMap aws-auth in
 // kube-system, as aws-iam-authenticator's pkg/mapper/configmap does: mapRoles
 // and mapUsers are YAML lists, mapAccounts is a YAML list of account IDs.
 //

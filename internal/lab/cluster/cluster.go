@@ -1,4 +1,4 @@
-// Package cluster is what answers at a cluster's address: as much of a
+// Package cluster (lab) is what answers at a cluster's address: as much of a
 // Kubernetes API server as says who somebody is and whether that one may see
 // nodes, join as a node, or read and write aws-auth.
 //

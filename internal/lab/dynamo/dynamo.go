@@ -1,5 +1,5 @@
-// Package dynamo is DynamoDB as far as a lock table needs it: tables with a
-// hash key, single items, conditions, and a whole-table scan.
+// Package dynamo (lab) is DynamoDB as far as a lock table needs it: tables with
+// a hash key, single items, conditions, and a whole-table scan.
 //
 // It promises that a condition is really evaluated, atomically with the write,
 // and that an expression or a parameter that it doesn't know is refused.

@@ -17,7 +17,9 @@ type item map[string]value
 
 type value map[string]any
 
-var kinds = [...]string{"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"}
+func kinds() []string {
+	return []string{"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"}
+}
 
 func (v value) kind() string {
 	for k := range v {
@@ -35,7 +37,7 @@ func (v value) check() error {
 		return invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 	}
 	kind := v.kind()
-	if !slices.Contains(kinds[:], kind) {
+	if !slices.Contains(kinds(), kind) {
 		return wire.Unsupported("the attribute type " + kind)
 	}
 	text, isText := v[kind].(string)

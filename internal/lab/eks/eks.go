@@ -1,4 +1,4 @@
-// Package eks is the control plane of Amazon EKS: clusters, node groups,
+// Package eks (lab) is the control plane of Amazon EKS: clusters, node groups,
 // Fargate profiles, access entries with their policies, and tags, over the
 // REST-JSON protocol of its API model.
 //

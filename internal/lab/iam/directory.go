@@ -1,4 +1,4 @@
-// Package iam is the lab's directory: accounts, users, roles, instance
+// Package iam (lab) is the lab's directory: accounts, users, roles, instance
 // profiles, OIDC providers and the sessions that STS issued; and the IAM
 // operations on them.
 //

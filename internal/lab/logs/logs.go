@@ -1,4 +1,4 @@
-// Package logs is CloudWatch Logs as far as somebody reads what a cluster's
+// Package logs (lab) is CloudWatch Logs as far as somebody reads what a cluster's
 // authenticator wrote: FilterLogEvents over JSON 1.1.
 //
 // It promises AWS's answer for a group that doesn't exist, paging, and filter

@@ -42,19 +42,19 @@ func (o *oneOrMore) UnmarshalJSON(b []byte) error {
 func decode(text string) ([]rawStatement, error) {
 	var doc rawDocument
 	if err := strict([]byte(text), &doc); err != nil {
-		return nil, fmt.Errorf("%w: This policy contains invalid Json (%v)", ErrMalformed, err)
+		return nil, malformed("This policy contains invalid Json (%v)", err)
 	}
 	if doc.Version != "2012-10-17" && doc.Version != "2008-10-17" && doc.Version != "" {
-		return nil, fmt.Errorf("%w: The policy must contain a valid version string", ErrMalformed)
+		return nil, malformed("The policy must contain a valid version string")
 	}
 	var list []rawStatement
 	if bytes.HasPrefix(bytes.TrimSpace(doc.Statement), []byte("{")) {
 		list = make([]rawStatement, 1)
 		if err := strict(doc.Statement, &list[0]); err != nil {
-			return nil, fmt.Errorf("%w: Syntax errors in policy. (%v)", ErrMalformed, err)
+			return nil, malformed("Syntax errors in policy. (%v)", err)
 		}
 	} else if err := strict(doc.Statement, &list); err != nil || len(list) == 0 {
-		return nil, fmt.Errorf("%w: Syntax errors in policy. (Statement: %v)", ErrMalformed, err)
+		return nil, malformed("Syntax errors in policy. (Statement: %v)", err)
 	}
 	return list, nil
 }
@@ -136,7 +136,7 @@ func (c condition) any(actual []string, match func(pattern, s string) bool) bool
 func MapAWS(text string, rewrite func(id string) (string, error)) (string, error) {
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
-		return "", fmt.Errorf("%w: This policy contains invalid Json (%v)", ErrMalformed, err)
+		return "", malformed("This policy contains invalid Json (%v)", err)
 	}
 	statements, ok := doc["Statement"].([]any)
 	if !ok {
@@ -173,6 +173,6 @@ func mapStrings(v any, rewrite func(string) (string, error)) (any, error) {
 		}
 		return out, nil
 	default:
-		return nil, fmt.Errorf("%w: Syntax errors in policy. (Principal)", ErrMalformed)
+		return nil, malformed("Syntax errors in policy. (Principal)")
 	}
 }

@@ -1,4 +1,4 @@
-// Package policy reads IAM policy documents, as far as trust policies and
+// Package policy (lab) reads IAM policy documents, as far as trust policies and
 // session policies need it, and decides what they say about one request.
 //
 // It promises that nothing in a document is silently skipped: an element, an
@@ -23,6 +23,12 @@ var (
 	// ErrUnsupported is good IAM that this package doesn't know.
 	ErrUnsupported = errors.New("unsupported in a policy document")
 )
+
+// malformed is ErrMalformed with AWS's own words, its capitals and full stops
+// included, because clients and people search for them.
+func malformed(format string, words ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrMalformed}, words...)...)
+}
 
 // Verdict is what a document says about a request.
 type Verdict int
@@ -103,10 +109,10 @@ func ParseTrust(text string, known func(key string) bool) (*Document, error) {
 	d := &Document{}
 	for _, r := range raw {
 		if r.Resource != nil || r.NotResource != nil {
-			return nil, fmt.Errorf("%w: Has prohibited field Resource", ErrMalformed)
+			return nil, malformed("Has prohibited field Resource")
 		}
 		if r.Principal == nil {
-			return nil, fmt.Errorf("%w: Missing required field Principal", ErrMalformed)
+			return nil, malformed("Missing required field Principal")
 		}
 		s, err := r.statement()
 		if err != nil {
@@ -117,7 +123,7 @@ func ParseTrust(text string, known func(key string) bool) (*Document, error) {
 		}
 		for _, action := range slices.Concat(s.actions, s.notActions) {
 			if action != "*" && !strings.HasPrefix(strings.ToLower(action), "sts:") {
-				return nil, fmt.Errorf("%w: AssumeRole policy may only specify STS AssumeRole actions.", ErrMalformed)
+				return nil, malformed("AssumeRole policy may only specify STS AssumeRole actions.")
 			}
 		}
 		if s.conditions, err = conditions(r.Condition, known); err != nil {
@@ -137,7 +143,7 @@ func ParseSession(text string) (*Document, error) {
 	d := &Document{}
 	for _, r := range raw {
 		if r.Principal != nil {
-			return nil, fmt.Errorf("%w: Policy document should not specify a principal.", ErrMalformed)
+			return nil, malformed("Policy document should not specify a principal.")
 		}
 		if len(r.Condition) > 0 {
 			return nil, fmt.Errorf("%w: Condition in a session policy", ErrUnsupported)
@@ -147,7 +153,7 @@ func ParseSession(text string) (*Document, error) {
 			return nil, err
 		}
 		if len(s.resources)+len(s.notRes) == 0 {
-			return nil, fmt.Errorf("%w: Policy statement must contain resources.", ErrMalformed)
+			return nil, malformed("Policy statement must contain resources.")
 		}
 		d.statements = append(d.statements, s)
 	}
@@ -161,13 +167,13 @@ func (r rawStatement) statement() (statement, error) {
 	case "Deny":
 		s.deny = true
 	default:
-		return s, fmt.Errorf("%w: Syntax errors in policy. (Effect %q)", ErrMalformed, r.Effect)
+		return s, malformed("Syntax errors in policy. (Effect %q)", r.Effect)
 	}
 	if (len(s.actions) == 0) == (len(s.notActions) == 0) {
-		return s, fmt.Errorf("%w: Policy statement must contain actions.", ErrMalformed)
+		return s, malformed("Policy statement must contain actions.")
 	}
 	if len(s.resources) > 0 && len(s.notRes) > 0 {
-		return s, fmt.Errorf("%w: Syntax errors in policy. (Resource and NotResource)", ErrMalformed)
+		return s, malformed("Syntax errors in policy. (Resource and NotResource)")
 	}
 	for _, v := range slices.Concat(r.Resource, r.NotResource) {
 		if strings.Contains(v, "${") {
@@ -207,13 +213,13 @@ func principals(raw json.RawMessage) ([]Principal, error) {
 	var everybody string
 	if json.Unmarshal(raw, &everybody) == nil {
 		if everybody != "*" {
-			return nil, fmt.Errorf("%w: Invalid principal in policy.", ErrMalformed)
+			return nil, malformed("Invalid principal in policy.")
 		}
 		return []Principal{{Type: "*"}}, nil
 	}
 	var byType map[string]oneOrMore
 	if err := json.Unmarshal(raw, &byType); err != nil {
-		return nil, fmt.Errorf("%w: Syntax errors in policy. (Principal)", ErrMalformed)
+		return nil, malformed("Syntax errors in policy. (Principal)")
 	}
 	var out []Principal
 	for kind, ids := range byType {
@@ -231,7 +237,7 @@ func principals(raw json.RawMessage) ([]Principal, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: Missing required field Principal", ErrMalformed)
+		return nil, malformed("Missing required field Principal")
 	}
 	return out, nil
 }

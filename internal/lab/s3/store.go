@@ -1,5 +1,5 @@
-// Package s3 is S3 as far as a state bucket needs it: buckets with and without
-// versioning, whole objects, conditional writes, checksums, server-side
+// Package s3 (lab) is S3 as far as a state bucket needs it: buckets with and
+// without versioning, whole objects, conditional writes, checksums, server-side
 // encryption headers, listings.
 //
 // It promises S3's answers to what can go wrong between two writers (412, 409,

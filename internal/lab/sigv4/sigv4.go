@@ -1,6 +1,6 @@
-// Package sigv4 reads AWS Signature Version 4 from a request and says which
-// signature it should carry: in the Authorization header, in the query string
-// (presigned) and in the chunks of an aws-chunked body.
+// Package sigv4 (lab) reads AWS Signature Version 4 from a request and says
+// which signature it should carry: in the Authorization header, in the query
+// string (presigned) and in the chunks of an aws-chunked body.
 //
 // It promises to follow the published algorithm, not any SDK's shortcuts:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html

@@ -1,4 +1,4 @@
-// Package sts issues sessions as AWS STS does: AssumeRole,
+// Package sts (lab) issues sessions as AWS STS does: AssumeRole,
 // AssumeRoleWithWebIdentity and GetCallerIdentity.
 //
 // It promises AWS's refusals, in AWS's order as far as that is known: limits

@@ -1,4 +1,4 @@
-// Package wire holds what the lab's services share on the wire: a routed
+// Package wire (lab) holds what the lab's services share on the wire: a routed
 // request, an answer, an error with AWS's code and status, and the ways in
 // which AWS writes them down (query as XML and JSON, REST XML, REST JSON, JSON
 // 1.0 and 1.1).

@@ -1,6 +1,6 @@
-// Package code reads Terraform and OpenTofu code as far as holdfast needs it:
-// today, which AWS clients a directory configures (provider, backend and
-// terraform_remote_state) and which of their settings decide where their
+// Package code (logic) reads Terraform and OpenTofu code as far as holdfast
+// needs it: today, which AWS clients a directory configures (provider, backend
+// and terraform_remote_state) and which of their settings decide where their
 // credentials come from.
 //
 // It promises a source range for everything it returns, that no value of a
@@ -10,8 +10,6 @@
 // It doesn't evaluate: a value that isn't a literal is known to be set and
 // nothing more. It needs no init, no provider and no network, and doesn't
 // look into modules that aren't on the disk beside the code.
-//
-// Layer: logic.
 package code
 
 import (

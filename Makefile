@@ -1,0 +1,44 @@
+# make demo    the main job on a lab, told in under two minutes
+# make test    everything that has to be right, a real OpenTofu included
+.DEFAULT_GOAL := help
+.PHONY: help build install demo test test-slow test-clients generated
+
+version := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+ldflags := -s -w -X github.com/holdfast/holdfast/internal/cli.version=$(version)
+
+help:
+	@echo "make demo          tell the main job on a lab, in under two minutes"
+	@echo "make test          all tests, with the race detector and a real OpenTofu"
+	@echo "make test-slow     what takes longer: sessions of 330 s for three minutes"
+	@echo "make test-clients  what other languages' AWS SDKs make of our environments"
+	@echo "make check         formatting, vet, linter, arrows, generated files, builds"
+	@echo "make bench         figures of this machine"
+	@echo "make install       put holdfast into GOBIN (or GOPATH/bin)"
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o bin/ ./cmd/holdfast ./cmd/holdfast-lab
+
+install:
+	CGO_ENABLED=0 go install -trimpath -ldflags '$(ldflags)' ./cmd/holdfast
+
+demo: build
+	@sh demo/demo.sh "$(CURDIR)/bin" "$$(sh tools/tofu)"
+
+# Most of the time is spent waiting for sessions to end, so tests that wait may
+# do it side by side.
+test:
+	@sh tools/tofu >/dev/null
+	go test -race -parallel 8 ./...
+
+test-slow:
+	@sh tools/tofu >/dev/null
+	go test -race -parallel 8 -tags slow -run Slow ./e2e
+
+test-clients:
+	go test -tags clients ./internal/precedence ./internal/profile
+
+generated:
+	@echo "generated: docs/cli is what the commands say of themselves"
+	@go test ./internal/cli -run TestDocs
+
+include check.mk bench.mk
