@@ -147,13 +147,17 @@ func TestEntriesOfANewCluster(t *testing.T) {
 	}
 }
 
+// associator associates policies in the test's cluster; the scope is a whole one.
+func associator(t *testing.T, c *eks.Client) (func(principal, policy string, scope *ekstypes.AccessScope) (*eks.AssociateAccessPolicyOutput, error), *ekstypes.AccessScope) {
+	return func(principal, policy string, scope *ekstypes.AccessScope) (*eks.AssociateAccessPolicyOutput, error) {
+		return c.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{ClusterName: aws.String(clusterTest), PrincipalArn: &principal, PolicyArn: &policy, AccessScope: scope})
+	}, &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeCluster}
+}
+
 func TestPolicyAssociations(t *testing.T) {
 	f := start(t, lab.Options{World: eksWorld()})
 	c := f.eks(f.admin())
-	associate := func(principal, policy string, scope *ekstypes.AccessScope) (*eks.AssociateAccessPolicyOutput, error) {
-		return c.AssociateAccessPolicy(t.Context(), &eks.AssociateAccessPolicyInput{ClusterName: aws.String(clusterTest), PrincipalArn: &principal, PolicyArn: &policy, AccessScope: scope})
-	}
-	whole := &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeCluster}
+	associate, whole := associator(t, c)
 	shop := &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeNamespace, Namespaces: []string{"shop"}}
 	_, err := associate(deployRole, labeks.PolicyView, whole)
 	refused(t, err, "ResourceNotFoundException", 404, "The specified principalArn could not be found")
@@ -190,19 +194,6 @@ func TestPolicyAssociations(t *testing.T) {
 	}
 	_, err = c.DisassociateAccessPolicy(t.Context(), drop)
 	refused(t, err, "ResourceNotFoundException", 404, "")
-	_, err = associate(deployRole, labeks.PolicyPrefix+"None", whole)
-	refused(t, err, "ResourceNotFoundException", 404, "policyArn")
-	_, err = associate(deployRole, labeks.PolicyView, &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeNamespace})
-	refused(t, err, "InvalidParameterException", 400, "scope")
-	_, err = associate(deployRole, labeks.PolicyPrefix+"AmazonEKSComputePolicy", whole)
-	refused(t, err, "InvalidParameterException", 400, "service linked role")
-	createEntry(t, c, clusterTest, nodeRole, func(in *eks.CreateAccessEntryInput) { in.Type = aws.String("EC2_LINUX") })
-	_, err = associate(nodeRole, labeks.PolicyView, whole)
-	refused(t, err, "InvalidRequestException", 400, "EC2_LINUX")
-	createEntry(t, c, clusterTest, clusterRole, func(in *eks.CreateAccessEntryInput) { in.Type = aws.String("EC2") })
-	if _, err := associate(clusterRole, labeks.PolicyAutoNode, whole); err != nil {
-		t.Error(err)
-	}
 	// They go with their entry.
 	if _, err := c.DeleteAccessEntry(t.Context(), &eks.DeleteAccessEntryInput{ClusterName: aws.String(clusterTest), PrincipalArn: aws.String(deployRole)}); err != nil {
 		t.Fatal(err)
@@ -216,6 +207,26 @@ func TestPolicyAssociations(t *testing.T) {
 		return *p.Name == "AmazonEKSClusterAdminPolicy" && *p.Arn == labeks.PolicyClusterAdmin
 	}) {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+func TestPolicyAssociationsAreRefused(t *testing.T) {
+	f := start(t, lab.Options{World: eksWorld()})
+	c := f.eks(f.admin())
+	associate, whole := associator(t, c)
+	createEntry(t, c, clusterTest, deployRole)
+	_, err := associate(deployRole, labeks.PolicyPrefix+"None", whole)
+	refused(t, err, "ResourceNotFoundException", 404, "policyArn")
+	_, err = associate(deployRole, labeks.PolicyView, &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeNamespace})
+	refused(t, err, "InvalidParameterException", 400, "scope")
+	_, err = associate(deployRole, labeks.PolicyPrefix+"AmazonEKSComputePolicy", whole)
+	refused(t, err, "InvalidParameterException", 400, "service linked role")
+	createEntry(t, c, clusterTest, nodeRole, func(in *eks.CreateAccessEntryInput) { in.Type = aws.String("EC2_LINUX") })
+	_, err = associate(nodeRole, labeks.PolicyView, whole)
+	refused(t, err, "InvalidRequestException", 400, "EC2_LINUX")
+	createEntry(t, c, clusterTest, clusterRole, func(in *eks.CreateAccessEntryInput) { in.Type = aws.String("EC2") })
+	if _, err := associate(clusterRole, labeks.PolicyAutoNode, whole); err != nil {
+		t.Error(err)
 	}
 }
 
