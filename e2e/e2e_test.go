@@ -147,7 +147,11 @@ func (w *world) without(names ...string) map[string]string {
 // command makes a command of the world; it is killed if the test takes too
 // long, and then the test has failed.
 func (w *world) command(env map[string]string, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(w.t.Context(), filepath.Join(w.dir, "bin", name), args...)
+	path := filepath.Join(w.dir, "bin", name)
+	if _, err := os.Lstat(path); err != nil {
+		path = name // a program of the machine
+	}
+	cmd := exec.CommandContext(w.t.Context(), path, args...)
 	cmd.Dir = w.dir
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)

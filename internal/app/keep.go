@@ -72,6 +72,9 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	return err
 }
 
+// socketName is the control socket in a keeper's directory.
+const socketName = "control.sock"
+
 // keeping is what a keeper has open while its command runs: the identities, the
 // endpoint, the control socket and the private directory.
 type keeping struct {
@@ -100,7 +103,7 @@ func (k *keeping) open() (err error) {
 	if k.file, err = k.dir.Write("token", []byte(k.token)); err != nil {
 		return errors.Join(err, k.close())
 	}
-	if k.link, err = link.Listen(k.dir.Path("control.sock"), k.welcome, supervise.Gone); err != nil {
+	if k.link, err = link.Listen(k.dir.Path(socketName), k.welcome, supervise.Gone); err != nil {
 		return errors.Join(err, k.close())
 	}
 	return nil
@@ -151,7 +154,7 @@ func (k *keeping) environment(held *chain, explicit bool) (precedence.Env, error
 		}
 	}
 	k.ambient = env["AWS_ACCESS_KEY_ID"]
-	env[link.Env] = k.dir.Path("control.sock")
+	env[link.Env] = k.dir.Path(socketName)
 	if k.engine != "" {
 		return env, nil
 	}

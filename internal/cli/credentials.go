@@ -74,7 +74,7 @@ With --static, or if no keeper is above, it prints keys instead, which
 Terragrunt uses for its own calls too, and which nobody renews.`,
 		Example: `  export TG_AUTH_PROVIDER_CMD="holdfast terragrunt-auth"
   holdfast run --identity ci -- terragrunt run --all apply`,
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := fromEnvironment(cmd, precedence.NewEnv(p.Environ)); err != nil {
 				return err
