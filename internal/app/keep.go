@@ -55,6 +55,9 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	if err := k.ready(ctx, held); err != nil {
 		return err
 	}
+	if err := k.deliver(ctx, child, held); err != nil {
+		return err
+	}
 	j.voice.Started(held.report())
 	err = j.supervise(rep, child, k.dir, func(p link.Process) (func(link.End), error) { return k.link.Register(p), nil })
 	if err == nil {
