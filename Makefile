@@ -1,7 +1,7 @@
 # make demo    the main job on a lab, told in under two minutes
 # make test    everything that has to be right, a real OpenTofu included
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test test-slow test-clients generated
+.PHONY: help build install demo test test-slow test-clients test-terragrunt generated
 
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 ldflags := -s -w -X github.com/holdfast/holdfast/internal/cli.version=$(version)
@@ -11,6 +11,7 @@ help:
 	@echo "make test          all tests, with the race detector and a real OpenTofu"
 	@echo "make test-slow     what takes longer: sessions of 330 s for three minutes"
 	@echo "make test-clients  what other languages' AWS SDKs make of our environments"
+	@echo "make test-terragrunt  what we take for granted of Terragrunt, against a real one"
 	@echo "make check         formatting, vet, linter, arrows, generated files, builds"
 	@echo "make bench         figures of this machine"
 	@echo "make install       put holdfast into GOBIN (or GOPATH/bin)"
@@ -42,6 +43,12 @@ test-clients:
 	go test -tags clients -run 'Boto3|AWSCLI' ./internal/lab
 	@sh tools/tofu >/dev/null
 	go test -parallel 8 -tags clients -run Delivery ./e2e
+
+# The contract that the stand-in for Terragrunt keeps in make test, against the
+# real one.
+test-terragrunt:
+	@command -v terragrunt >/dev/null || { echo "NOT LOOKED AT: there is no terragrunt in PATH; install one and run this again"; exit 1; }
+	HOLDFAST_TERRAGRUNT="$$(command -v terragrunt)" go test -run Contract -v ./e2e
 
 generated:
 	@echo "generated: docs/cli is what the commands say of themselves"

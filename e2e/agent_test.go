@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/cred"
 	"github.com/holdfast/holdfast/internal/endpoint"
 )
 
@@ -63,7 +65,7 @@ func TestGitHubJob(t *testing.T) {
 
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
-	wg.Go(func() { // somebody asks all the while, as SDKs with a time limit of a second do
+	wg.Go(func() { // somebody asks all the while
 		for n := 0; ; n++ {
 			select {
 			case <-stop:
@@ -73,10 +75,9 @@ func TestGitHubJob(t *testing.T) {
 				return
 			case <-time.After(20 * time.Millisecond):
 			}
-			began := time.Now()
-			set, err := endpoint.Ask(t.Context(), env["AWS_CONTAINER_CREDENTIALS_FULL_URI"], env["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
-			if err != nil || !set.Expires.After(time.Now()) || time.Since(began) > time.Second {
-				t.Errorf("after %v: %v, %v", time.Since(began), set, err)
+			set, err := asSDK(t.Context(), env)
+			if err != nil || !set.Expires.After(time.Now()) {
+				t.Errorf("%v, %v", set, err)
 			}
 		}
 	})
@@ -95,6 +96,24 @@ func TestGitHubJob(t *testing.T) {
 	if refused := w.refusedForExpiry(); len(refused) > 0 {
 		t.Errorf("refused for expiry: %+v", refused)
 	}
+}
+
+// asSDK asks the endpoint as the least patient SDK does: JavaScript's gives an
+// answer a second, and asks up to four times, a second apart.
+func asSDK(ctx context.Context, env map[string]string) (set cred.Set, err error) {
+	for range 4 {
+		try, cancel := context.WithTimeout(ctx, time.Second)
+		set, err = endpoint.Ask(try, env["AWS_CONTAINER_CREDENTIALS_FULL_URI"], env["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
+		cancel()
+		if err == nil {
+			return set, nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return set, err
 }
 
 // worker is the number of the agent's worker process; 0 if there is none.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -132,10 +133,15 @@ func (t *terragrunt) unit(unit, engine string) error {
 	if err != nil {
 		return err
 	}
+	given, err := authProvider(unit)
+	if err != nil {
+		return err
+	}
 	keys, err := t.assume(first(os.Getenv("TG_IAM_ASSUME_ROLE"), attribute(string(b), "iam_role")))
 	if err != nil {
 		return err
 	}
+	keys = append(given, keys...)
 	work := filepath.Join(unit, ".terragrunt-cache", "h1", "h2")
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		return err
@@ -151,6 +157,36 @@ func (t *terragrunt) unit(unit, engine string) error {
 		}
 	}
 	return nil
+}
+
+// authProvider runs TG_AUTH_PROVIDER_CMD in the unit's directory and returns the
+// variables that it answers with; keys are copied over them.
+func authProvider(unit string) ([]string, error) {
+	command := strings.Fields(os.Getenv("TG_AUTH_PROVIDER_CMD"))
+	if len(command) == 0 {
+		return nil, nil
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir, cmd.Stderr = unit, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("auth provider: %w", err)
+	}
+	var answer struct {
+		Keys *struct{ ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN string } `json:"awsCredentials"`
+		Envs map[string]string                                                 `json:"envs"`
+	}
+	if err := json.Unmarshal(out, &answer); err != nil {
+		return nil, fmt.Errorf("auth provider: %w", err)
+	}
+	var env []string
+	for name, value := range answer.Envs {
+		env = append(env, name+"="+value)
+	}
+	if k := answer.Keys; k != nil {
+		env = append(env, "AWS_ACCESS_KEY_ID="+k.ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY="+k.SECRET_ACCESS_KEY, "AWS_SESSION_TOKEN="+k.SESSION_TOKEN, "AWS_SECURITY_TOKEN="+k.SESSION_TOKEN)
+	}
+	return env, nil
 }
 
 func copyCode(from, to string) error {

@@ -55,11 +55,7 @@ const roleARN = "arn:aws:iam::111111111111:role/"
 // a unit block of holdfast.hcl besides.
 func grove(t *testing.T) (*world, map[string]string) {
 	t.Helper()
-	parsed, err := lab.ParseWorld([]byte(fleet), "fleet.hcl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := worldOf(t, lab.Options{World: parsed})
+	w := worldOf(t, fleetOf(t))
 	w.play("terragrunt")
 	roleOf := map[string]string{}
 	for _, name := range []string{"a", "b", "c"} {
@@ -77,6 +73,15 @@ func grove(t *testing.T) (*world, map[string]string) {
 	}
 	w.write("holdfast.hcl", fmt.Sprintf("identity \"charlie\" {\n  from = \"irsa\"\n  role %q {}\n}\nidentity \"ci\" {\n  from = \"irsa\"\n}\nunit \"live/c/**\" {\n  identity = \"charlie\"\n}\n", roleARN+"c"))
 	return w, roleOf
+}
+
+func fleetOf(t *testing.T) lab.Options {
+	t.Helper()
+	parsed, err := lab.ParseWorld([]byte(fleet), "fleet.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lab.Options{World: parsed}
 }
 
 // play puts a program into the world's PATH that is this test binary.

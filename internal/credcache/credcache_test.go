@@ -53,25 +53,24 @@ func TestOneFetchForAnyNumber(t *testing.T) {
 }
 
 func TestWhatIsInTheFileIsNotTrusted(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "a.json")
-	for name, spoil := range map[string]func(){
-		"garbage": func() { os.WriteFile(path, []byte("{"), 0o600) },
-		"empty":   func() { os.WriteFile(path, nil, 0o600) },
-		"another version": func() {
+	for name, spoil := range map[string]func(path string){
+		"garbage": func(path string) { os.WriteFile(path, []byte("{"), 0o600) },
+		"empty": func(path string) { os.WriteFile(path, nil, 0o600) },
+		"another version": func(path string) {
 			os.WriteFile(path, []byte(`{"version":99,"access_key_id":"X","expires":"2099-01-01T00:00:00Z"}`), 0o600)
 		},
-		"expired": func() {
+		"expired": func(path string) {
 			os.WriteFile(path, []byte(`{"version":1,"access_key_id":"X","expires":"2001-01-01T00:00:00Z","issued":"2000-01-01T00:00:00Z"}`), 0o600)
 		},
-		"open to others": func() {
+		"open to others": func(path string) {
 			os.WriteFile(path, []byte(`{"version":1,"access_key_id":"X","expires":"2099-01-01T00:00:00Z","issued":"2026-01-01T00:00:00Z"}`), 0o600)
 			os.Chmod(path, 0o644)
 		},
-		"a directory": func() { os.Remove(path); os.Mkdir(path, 0o700) },
+		"a directory": func(path string) { os.Mkdir(path, 0o700) },
 	} {
 		var calls atomic.Int32
-		spoil()
+		dir := t.TempDir()
+		spoil(filepath.Join(dir, "a.json"))
 		s, err := credcache.Get(t.Context(), dir, "a", fresh, issue(&calls))
 		if name == "a directory" {
 			if err == nil {

@@ -19,9 +19,12 @@ type Worker struct {
 	Inherit []*os.File
 }
 
-// again is the pause before a worker that died is started again; one that dies
-// at once would otherwise keep a core busy.
-const again = 100 * time.Millisecond
+// A worker that died is started again at once, but for one that died within
+// young of its start: that would otherwise keep a core busy.
+const (
+	young = time.Second
+	again = 200 * time.Millisecond
+)
 
 // Keep starts the worker and starts it again until it ends by itself with exit
 // code 0, or a signal asks us to end: then it gets a SIGTERM and is waited for.
@@ -37,6 +40,7 @@ func (w Worker) Keep(died func(error)) error {
 	defer release()
 	for {
 		cmd := &exec.Cmd{Path: w.Path, Args: append([]string{w.Path}, w.Args...), Env: w.Env, Dir: w.Dir, Stderr: w.Stderr, Stdout: w.Stderr, ExtraFiles: w.Inherit}
+		born := time.Now()
 		if err := cmd.Start(); err != nil {
 			return err
 		}
@@ -58,6 +62,9 @@ func (w Worker) Keep(died func(error)) error {
 			return err // it said why it can't; the same would happen again
 		}
 		died(err)
+		if time.Since(born) > young {
+			continue
+		}
 		select {
 		case <-time.After(again):
 		case <-signals:
