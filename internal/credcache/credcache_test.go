@@ -55,7 +55,7 @@ func TestOneFetchForAnyNumber(t *testing.T) {
 func TestWhatIsInTheFileIsNotTrusted(t *testing.T) {
 	for name, spoil := range map[string]func(path string){
 		"garbage": func(path string) { os.WriteFile(path, []byte("{"), 0o600) },
-		"empty": func(path string) { os.WriteFile(path, nil, 0o600) },
+		"empty":   func(path string) { os.WriteFile(path, nil, 0o600) },
 		"another version": func(path string) {
 			os.WriteFile(path, []byte(`{"version":99,"access_key_id":"X","expires":"2099-01-01T00:00:00Z"}`), 0o600)
 		},
