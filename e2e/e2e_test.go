@@ -33,6 +33,9 @@ type programs struct {
 var built programs
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "terragrunt" {
+		os.Exit(playTerragrunt(os.Args[1:]))
+	}
 	if play := os.Getenv("E2E_CHILD"); play != "" {
 		os.Exit(child(play))
 	}
@@ -72,7 +75,12 @@ type world struct {
 
 func newWorld(t *testing.T, session time.Duration) *world {
 	t.Helper()
-	l, err := lab.Start(lab.Options{Session: session})
+	return worldOf(t, lab.Options{Session: session})
+}
+
+func worldOf(t *testing.T, o lab.Options) *world {
+	t.Helper()
+	l, err := lab.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +100,7 @@ func newWorld(t *testing.T, session time.Duration) *world {
 		name, value, _ := strings.Cut(e, "=")
 		w.env[name] = value
 	}
+	w.env["AWS_ENDPOINT_URL_STS"] = l.URL() // the Go SDK's own web identity doesn't look at AWS_ENDPOINT_URL
 	w.must(os.Mkdir(bin, 0o700))
 	w.must(os.Symlink(built.holdfast, filepath.Join(bin, "holdfast")))
 	w.must(os.Symlink(built.tofu, filepath.Join(bin, "tofu")))

@@ -3,12 +3,9 @@ package app
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/awsapi/identity"
 	"github.com/holdfast/holdfast/internal/cred"
-	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/keeper"
 	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/internal/source"
@@ -28,36 +25,13 @@ type hop struct {
 }
 
 // chain is an identity that is kept: a keeper for each hop, each fed by the one
-// before it.
+// before it. Chains share the hops that they have in common.
 type chain struct {
-	name  string
-	plan  source.Plan
-	hops  []hop
-	taken int // roles that the first hop is already
-
-	cancel context.CancelFunc
-	work   sync.WaitGroup
-}
-
-// newChain makes the keepers of a plan; nothing is asked yet.
-func newChain(name string, plan source.Plan, aws *identity.AWS, p Process, emit event.Sink) *chain {
-	c := &chain{name: name, plan: plan}
-	var from source.Getter
-	add := func(h hop, src keeper.Source) {
-		h.keeper = keeper.New(src, keeper.Options{Name: h.name, Emit: emit})
-		c.hops = append(c.hops, h)
-		from = h.keeper
-	}
-	h, src, taken := begin(plan, aws, p, emit)
-	c.taken = taken
-	add(h, src)
-	for _, role := range plan.Roles[taken:] {
-		// What the SDK finds may be a user's keys; from a session it is
-		// chaining, and AWS caps it at an hour.
-		chained := len(c.hops) > 1 || taken > 0 || plan.First.From == source.PodIdentity || plan.Mortal
-		add(hop{name: roleName(role.ARN), arn: role.ARN, chained: chained}, &source.Assume{STS: aws, From: from, Role: role, Emit: emit})
-	}
-	return c
+	name   string
+	plan   source.Plan
+	region string
+	hops   []hop
+	taken  int // roles that the first hop is already
 }
 
 func roleName(arn string) string {
@@ -68,14 +42,9 @@ func roleName(arn string) string {
 	return p.Name
 }
 
-// start begins to keep every hop and returns when all have a credential, or
-// with the reason why the first that has none hasn't.
-func (c *chain) start(ctx context.Context) error {
-	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c.cancel = cancel
-	for _, h := range c.hops {
-		c.work.Go(func() { _ = h.keeper.Run(life) }) // ends with life, and says nothing else
-	}
+// ready returns when every hop has a credential, or with the reason why the
+// first that has none hasn't.
+func (c *chain) ready(ctx context.Context) error {
 	limited, done := context.WithTimeout(ctx, startWithin)
 	defer done()
 	for i, h := range c.hops {
@@ -89,16 +58,13 @@ func (c *chain) start(ctx context.Context) error {
 	return nil
 }
 
-// stop ends the keepers.
-func (c *chain) stop() {
-	if c.cancel != nil {
-		c.cancel()
+// last is the keeper of what is served; nil while there is no hop.
+func (c *chain) last() *keeper.Keeper {
+	if len(c.hops) == 0 {
+		return nil
 	}
-	c.work.Wait()
+	return c.hops[len(c.hops)-1].keeper
 }
-
-// last is the keeper of what is served.
-func (c *chain) last() *keeper.Keeper { return c.hops[len(c.hops)-1].keeper }
 
 // report tells what became of the chain so far.
 func (c *chain) report() report.Identity {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/precedence"
+	"github.com/holdfast/holdfast/internal/shim"
 	"github.com/holdfast/holdfast/internal/supervise"
 )
 
@@ -15,6 +16,7 @@ type Explanation struct {
 	Changes []precedence.Change
 	Copies  []precedence.Copy
 	Shadows []precedence.Shadow
+	Links   []string // names that lead to holdfast first
 	Notes   []string
 }
 
@@ -27,23 +29,28 @@ func Explain(req Request, proc Process) (Explanation, error) {
 	}
 	j.engine = supervise.Engine(j.path)
 	j.around = look(req.Command, j.engine, proc, j.env)
-	who, err := resolve(req, proc, j.env)
+	all, err := declaredBy(req, proc, j.env)
 	if err != nil {
 		return Explanation{}, err
 	}
-	plan := j.child(precedence.Delivery{
-		FullURI: "http://127.0.0.1:PORT/v1/" + who.name, Token: "TOKEN", TokenFile: "DIR/token", CopyDir: "DIR", Region: who.region,
-	})
-	x := Explanation{
-		Command: j.path, From: chainInWords(who), Changes: plan.Changes, Copies: plan.Copies,
-		Shadows: precedence.Shadowed(plan.After, j.around.clients), Notes: who.plan.PassedOver,
+	who, explicit, err := all.ofRun(j.engine != "")
+	if err != nil {
+		return Explanation{}, err
+	}
+	x := Explanation{Command: j.path, From: chainInWords(who), Notes: who.plan.PassedOver}
+	if j.engine != "" || explicit {
+		plan := j.child(precedence.Delivery{
+			FullURI: "http://127.0.0.1:PORT/v1/" + who.name, Token: "TOKEN", TokenFile: "DIR/token", CopyDir: "DIR", Region: who.region,
+		})
+		x.Changes, x.Copies, x.Shadows = plan.Changes, plan.Copies, precedence.Shadowed(plan.After, j.around.clients)
 	}
 	for _, what := range j.around.unseen {
 		x.Notes = append(x.Notes, "couldn't be looked at: "+what)
 	}
 	switch {
 	case j.engine == "":
-		x.Notes = append(x.Notes, fmt.Sprintf("%s isn't a terraform or tofu by its name: it keeps the terminal's process group, and its code isn't looked at", req.Command[0]))
+		x.Links = shim.Names(j.env["PATH"], supervise.Engine)
+		x.Notes = append(x.Notes, fmt.Sprintf("%s isn't a terraform or tofu by its name: it keeps the terminal's process group, and each of the links' names that it starts gets credentials of its own", req.Command[0]))
 	case req.Foreground:
 		x.Notes = append(x.Notes, "--foreground: every Ctrl-C reaches it, a second one too")
 	}

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/awsapi/identity"
 	"github.com/holdfast/holdfast/internal/endpoint"
 	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/lab"
@@ -24,10 +24,11 @@ import (
 
 // held is a chain of two hops that is kept against a lab and served.
 type held struct {
-	lab   *lab.Server
-	chain *chain
-	url   string
-	token string
+	lab     *lab.Server
+	service *service
+	chain   *chain
+	url     string
+	token   string
 }
 
 // hold starts one. Through, if not nil, stands between us and the lab.
@@ -61,16 +62,15 @@ func hold(t *testing.T, session time.Duration, through func(target string) strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	aws, err := identity.Load(t.Context(), identity.Options{})
-	if err != nil {
+	h := &held{lab: l, service: newService(t.Context(), Process{}, event.Discard), token: endpoint.NewToken()}
+	t.Cleanup(h.service.close)
+	if h.chain, err = h.service.chain(t.Context(), resolved{name: "deploy", plan: plan}); err != nil {
 		t.Fatal(err)
 	}
-	h := &held{lab: l, chain: newChain("deploy", plan, aws, Process{}, event.Discard), token: endpoint.NewToken()}
-	t.Cleanup(h.chain.stop)
-	if err := h.chain.start(t.Context()); err != nil {
+	if err := h.chain.ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := endpoint.Listen(h.token, map[string]endpoint.Getter{"deploy": h.chain.last()}, endpoint.Options{})
+	s, err := endpoint.Listen(h.token, func(string) (endpoint.Getter, bool) { return h.chain.last(), true }, endpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestAsManyExchangesAsHopsTimesRenewals(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	h.chain.stop()
+	h.service.close()
 	exchanges := map[string]int{}
 	for _, call := range h.lab.Calls() {
 		if call.Service == "sts" {
@@ -204,6 +204,7 @@ func TestNobodyNoticesWhenSTSFails(t *testing.T) {
 		"drop":     {Kind: lab.FaultDrop},
 	}
 	var wg sync.WaitGroup
+	usual := newControl(t, time.Now().Add(4*session))
 	keep := func(mode string, h *held) {
 		var seen latest
 		end := time.Now().Add(3 * session)
@@ -213,8 +214,10 @@ func TestNobodyNoticesWhenSTSFails(t *testing.T) {
 				if err := c.run(h, &seen, 25*time.Millisecond, end); err != nil {
 					t.Error(err)
 				}
-				if c.slowest > slowest {
-					t.Errorf("%s waited %v", c.name, c.slowest)
+				// A machine that is busy with other things stops everybody at
+				// once; what a plain answer took meanwhile is its measure.
+				if least := usual.slowest(); c.slowest > slowest && c.slowest > 2*least {
+					t.Errorf("%s waited %v; a plain answer took %v at the most", c.name, c.slowest, least)
 				}
 			})
 		}
@@ -243,6 +246,42 @@ func TestNobodyNoticesWhenSTSFails(t *testing.T) {
 			}
 		}
 	}
+}
+
+// control asks a handler that does nothing, as the clients ask the endpoint, and
+// remembers the slowest answer.
+type control struct{ most atomic.Int64 }
+
+func (c *control) slowest() time.Duration { return time.Duration(c.most.Load()) }
+
+func newControl(t *testing.T, end time.Time) *control {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	c, transport, done := &control{}, &http.Transport{}, make(chan struct{})
+	go func() { _ = s.Serve(l) }()
+	go func() {
+		defer close(done)
+		for time.Now().Before(end) && t.Context().Err() == nil {
+			began := time.Now()
+			r, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String(), nil)
+			if err != nil {
+				return
+			}
+			if resp, err := transport.RoundTrip(r); err == nil {
+				resp.Body.Close()
+			}
+			if took := int64(time.Since(began)); took > c.most.Load() {
+				c.most.Store(took)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() { s.Close(); <-done; transport.CloseIdleConnections() })
+	return c
 }
 
 // door is a listener in front of the lab that can be shut, so that a connection
@@ -340,14 +379,12 @@ func TestHopThatFailsIsExplained(t *testing.T) {
 	plan := h.chain.plan
 	plan.Roles = append([]source.Role(nil), plan.Roles...)
 	plan.Roles[1].ARN = "arn:aws:iam::111111111111:role/none"
-	aws, err := identity.Load(t.Context(), identity.Options{})
+	c, err := h.service.chain(t.Context(), resolved{name: "x", plan: plan})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newChain("x", plan, aws, Process{}, event.Discard)
-	defer c.stop()
 	began := time.Now()
-	err = c.start(t.Context())
+	err = c.ready(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "can't become arn:aws:iam::111111111111:role/none (hop 2 of 2, from role ci)") || !strings.Contains(err.Error(), "AWS said: AccessDenied") {
 		t.Errorf("%v", err)
 	}

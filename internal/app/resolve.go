@@ -3,9 +3,11 @@ package app
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/config"
+	"github.com/holdfast/holdfast/internal/cred"
 	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/source"
@@ -16,50 +18,158 @@ type resolved struct {
 	name   string
 	plan   source.Plan
 	region string
-	file   config.File
 }
 
-// resolve settles which identity is meant: the one that flags build or name,
-// the only one of holdfast.hcl, or what the environment holds.
-func resolve(r Request, p Process, env precedence.Env) (resolved, error) {
+// identities are all that a keeper may serve: what flags build, what
+// holdfast.hcl declares, and what the environment holds.
+type identities struct {
+	req  Request
+	proc Process
+	env  precedence.Env
+	file config.File
+}
+
+// declaredBy reads holdfast.hcl, if there is one.
+func declaredBy(r Request, p Process, env precedence.Env) (identities, error) {
+	out := identities{req: r, proc: p, env: env}
 	path, err := config.Find(p.Dir, xdg(env, p.Home))
-	if err != nil {
-		return resolved{}, err
+	if err != nil || path == "" {
+		return out, err
 	}
-	var out resolved
-	if path != "" {
-		path = near(path, p.Dir)
-		if out.file, err = config.Read(path); err != nil {
-			return resolved{}, err
-		}
-	}
-	wish, region := r.Wish, r.Region
-	identity, found, err := choose(r, out.file)
+	out.file, err = config.Read(near(path, p.Dir))
+	return out, err
+}
+
+// ofRun settles which identity a run has: the one that flags build or name, the
+// only one of holdfast.hcl, or what the environment holds. Terragrunt's own role
+// is part of the last, unless Terragrunt is there to assume it.
+func (i identities) ofRun(terragrunt bool) (who resolved, explicit bool, err error) {
+	block, found, err := choose(i.req, i.file)
 	if err != nil {
-		return resolved{}, err
+		return resolved{}, false, err
 	}
 	if found {
-		wish = source.Wish{
-			From: string(identity.From), Profile: identity.Profile, TokenFile: identity.TokenFile,
-			Audience: identity.Audience, Variable: identity.TokenVariable, Command: identity.Command,
-			SessionName: first(r.Wish.SessionName, identity.SessionName),
-		}
-		for _, role := range identity.Roles {
-			wish.Roles = append(wish.Roles, source.Role{
-				ARN: role.ARN, SessionName: role.SessionName, ExternalID: role.ExternalID, Duration: role.Duration,
-				Tags: role.Tags, TransitiveTags: role.TransitiveTags, SourceIdentity: role.SourceIdentity, Policy: role.Policy,
-			})
-		}
-		region = first(region, identity.Region)
+		who, err = i.ofBlock(block)
+		return who, true, err
 	}
-	out.region = region
-	wish.ProfileGives = profileGives(p, env)
-	out.plan, err = source.Resolve(wish, func(name string) string { return env[name] }, source.SessionName("holdfast", p.User, p.Host))
+	env := func(name string) string {
+		if !terragrunt && strings.HasPrefix(name, "TG_IAM_ASSUME_ROLE") {
+			return ""
+		}
+		return i.env[name]
+	}
+	who, err = i.build("", i.req.Wish, i.req.Region, env)
+	return who, i.req.asked(), err
+}
+
+// named is the identity of that name in holdfast.hcl.
+func (i identities) named(name string) (resolved, error) {
+	block, found, err := choose(Request{Identity: name}, i.file)
+	if err != nil || !found {
+		return resolved{}, err
+	}
+	return i.ofBlock(block)
+}
+
+// ofRole is the identity whose last role that is: one of holdfast.hcl, or the
+// run's own with the role behind it.
+func (i identities) ofRole(arn string) (resolved, error) {
+	for _, block := range i.file.Identities {
+		if n := len(block.Roles); n > 0 && block.Roles[n-1].ARN == arn {
+			return i.ofBlock(block)
+		}
+	}
+	who, _, err := i.ofRun(false)
+	if err != nil {
+		return resolved{}, err
+	}
+	role := source.Role{ARN: arn, SessionName: i.sessionName()}
+	if arn == i.terragrunt() {
+		if role, err = source.TerragruntRole(func(name string) string { return i.env[name] }, arn, i.sessionName()); err != nil {
+			return resolved{}, noIdentity(err)
+		}
+	}
+	if n := len(who.plan.Roles); n == 0 || who.plan.Roles[n-1].ARN != arn {
+		who.plan.Roles = append(slices.Clone(who.plan.Roles), role)
+	}
+	who.name = i.roleName(arn)
+	return who, role.Check()
+}
+
+// terragrunt is the role that Terragrunt was told to assume, by a variable or a
+// flag of the command.
+func (i identities) terragrunt() string {
+	for n, arg := range i.req.Command {
+		for _, flag := range []string{"--iam-assume-role", "--terragrunt-iam-role"} {
+			if value, ok := strings.CutPrefix(arg, flag+"="); ok {
+				return value
+			}
+			if arg == flag && n+1 < len(i.req.Command) {
+				return i.req.Command[n+1]
+			}
+		}
+	}
+	return first(i.env["TG_IAM_ASSUME_ROLE"], i.env["TERRAGRUNT_IAM_ASSUME_ROLE"], i.env["TERRAGRUNT_IAM_ROLE"])
+}
+
+// declared are the roles that may be served by their ARN.
+func (i identities) declared() []string {
+	var all []string
+	for _, block := range i.file.Identities {
+		if n := len(block.Roles); n > 0 {
+			all = append(all, block.Roles[n-1].ARN)
+		}
+	}
+	if role := i.terragrunt(); role != "" {
+		all = append(all, role)
+	}
+	return all
+}
+
+func (i identities) ofBlock(block config.Identity) (resolved, error) {
+	wish := source.Wish{
+		From: string(block.From), Profile: block.Profile, TokenFile: block.TokenFile,
+		Audience: block.Audience, Variable: block.TokenVariable, Command: block.Command,
+		SessionName: first(i.req.Wish.SessionName, block.SessionName),
+	}
+	for _, role := range block.Roles {
+		wish.Roles = append(wish.Roles, source.Role{
+			ARN: role.ARN, SessionName: role.SessionName, ExternalID: role.ExternalID, Duration: role.Duration,
+			Tags: role.Tags, TransitiveTags: role.TransitiveTags, SourceIdentity: role.SourceIdentity, Policy: role.Policy,
+		})
+	}
+	return i.build(block.Name, wish, first(i.req.Region, block.Region), func(name string) string { return i.env[name] })
+}
+
+func (i identities) build(name string, wish source.Wish, region string, env func(string) string) (resolved, error) {
+	wish.ProfileGives = profileGives(i.proc, i.env)
+	plan, err := source.Resolve(wish, env, i.sessionName())
 	if err != nil {
 		return resolved{}, noIdentity(err)
 	}
-	out.name = nameOf(identity.Name, out.plan)
-	return out, nil
+	if name == "" {
+		name = "base"
+		if n := len(plan.Roles); n > 0 {
+			name = i.roleName(plan.Roles[n-1].ARN)
+		}
+	}
+	return resolved{name: name, plan: plan, region: region}, nil
+}
+
+// roleName is what an identity without a name of its own is called: its role,
+// with the account where holdfast.hcl has another of that name.
+func (i identities) roleName(arn string) string {
+	name := roleName(arn)
+	if _, taken := i.file.Identity(name); taken {
+		if p, err := cred.ParseRole(arn); err == nil {
+			return p.Account + "-" + name
+		}
+	}
+	return name
+}
+
+func (i identities) sessionName() string {
+	return source.SessionName("holdfast", i.proc.User, i.proc.Host)
 }
 
 // near names a file as a person in dir would, where that is shorter.
@@ -103,18 +213,6 @@ func names(f config.File) []string {
 		all = append(all, i.Name)
 	}
 	return all
-}
-
-// nameOf is what the identity is called in messages and in the endpoint's URL.
-func nameOf(given string, plan source.Plan) string {
-	switch {
-	case given != "":
-		return given
-	case len(plan.Roles) > 0:
-		return roleName(plan.Roles[len(plan.Roles)-1].ARN)
-	default:
-		return "base"
-	}
 }
 
 func noIdentity(err error) error {

@@ -85,6 +85,7 @@ func packages() map[string]place {
 		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
 		"internal/tf/log":  {layer: files},
 
+		"internal/assign":     {layer: logic},
 		"internal/keeper":     {layer: logic},
 		"internal/precedence": {layer: logic, also: map[string]string{"os": "os.Expand, which is a function of its arguments"}},
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},
@@ -96,6 +97,7 @@ func packages() map[string]place {
 		"internal/oidc":            {layer: adapter},
 		"internal/private":         {layer: adapter},
 		"internal/profile":         {layer: adapter},
+		"internal/shim":            {layer: adapter},
 		"internal/supervise":       {layer: adapter},
 		"internal/tfexec":          {layer: adapter},
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -31,12 +32,20 @@ func Main() int {
 		view.Error(os.Stderr, err)
 		return int(cure.Failed)
 	}
+	p := thisProcess(dir)
+	if name := filepath.Base(os.Args[0]); app.IsLink(name, p) {
+		return link(name, os.Args[1:], p)
+	}
+	return Run(os.Args[1:], p)
+}
+
+func thisProcess(dir string) app.Process {
 	home, _ := os.UserHomeDir() // an empty one means that there are no files there
 	host, _ := os.Hostname()    // only for the session's name
-	return Run(os.Args[1:], app.Process{
+	return app.Process{
 		Environ: os.Environ(), Dir: dir, Home: home, Host: host, User: user(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	})
+	}
 }
 
 // user is who we are, for a session's name.

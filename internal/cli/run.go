@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/holdfast/holdfast/internal/app"
 	"github.com/holdfast/holdfast/internal/event"
@@ -42,9 +43,13 @@ func runCommand(p app.Process) *cobra.Command {
 Who it runs as is said by flags, by an identity of holdfast.hcl, or by the
 environment: with AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN (as in a pod with
 IRSA) and TG_IAM_ASSUME_ROLE it needs no flag. Every hop of the chain is renewed
-at half of its life. COMMAND finds the credentials at an address on 127.0.0.1;
-whatever would win over it is taken out of its environment (--explain shows
-what, and why).
+at half of its life. A terraform or tofu finds the credentials at an address on
+127.0.0.1; whatever would win over it is taken out of its environment (--explain
+shows what, and why).
+
+Any other command keeps its own environment, unless an identity is asked for;
+each terraform or tofu that it starts by name is led through holdfast and gets
+credentials that renew (docs/TERRAGRUNT.md).
 
 A terraform or tofu gets a session of its own and one interrupt at the most,
 whatever signals arrive. The exit code is COMMAND's own, 128+n if a signal ended
@@ -78,7 +83,12 @@ win over holdfast.hcl.`,
 			return run(cmd.Context(), req, p, flags.quiet)
 		},
 	}
-	f := cmd.Flags()
+	flags.bind(cmd.Flags(), &req)
+	return cmd
+}
+
+// bind says which flags there are. What stands behind the command is its own.
+func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
 	f.SetInterspersed(false)
 	f.SortFlags = false
 	f.StringVar(&req.Identity, "identity", "", "run as the identity `NAME` of holdfast.hcl")
@@ -96,7 +106,6 @@ win over holdfast.hcl.`,
 	f.BoolVar(&flags.explain, "explain", false, "show what would be changed around the command, and don't start it")
 	f.StringVar(&req.ReportFile, "report", "", "`FILE` to write the report to, in JSON (docs/JSON.md)")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
-	return cmd
 }
 
 func (f runFlags) apply(req *app.Request) error {
@@ -144,6 +153,23 @@ func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error 
 		return nil
 	}
 	return &exit{result.ExitCode, err}
+}
+
+// link is one of our links: a tofu or terraform that somebody else started. It
+// says only what a person has to know, because its output is theirs.
+func link(name string, args []string, p app.Process) int {
+	result, err := app.Link(name, args, p, app.Voice{
+		Event: func(e event.Event) {
+			if e.Severity > event.Notice {
+				view.Event(p.Stderr, e)
+			}
+		},
+		Started: func(report.Identity) {},
+	})
+	if err != nil {
+		view.Error(p.Stderr, err)
+	}
+	return result.ExitCode
 }
 
 // writeReport writes the report whole or not at all, for its owner alone.

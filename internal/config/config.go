@@ -28,6 +28,7 @@ const Name = "holdfast.hcl"
 type File struct {
 	Path       string // empty if there is none
 	Identities []Identity
+	Units      []Unit
 	Run        Run
 }
 

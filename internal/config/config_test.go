@@ -30,6 +30,12 @@ identity "audit" {
   token_file = "/var/run/token"
   region     = "eu-west-1"
 }
+unit "live/payments/**" {
+  identity = "deploy"
+}
+unit "live/*/audit" {
+  identity = "audit"
+}
 run {
   allow_other_credentials = true
 }
@@ -53,6 +59,21 @@ func TestParse(t *testing.T) {
 	}
 	if _, ok := f.Identity("none"); ok || !f.Run.AllowOther {
 		t.Errorf("%+v", f)
+	}
+}
+
+func TestUnitOf(t *testing.T) {
+	f, err := config.Parse("../holdfast.hcl", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{
+		"/r/live/payments": "deploy", "/r/live/payments/rds": "deploy", "/r/live/payments/a/b": "deploy", "/r/live/paymentsx": "",
+		"/r/live/shop/audit": "audit", "/r/live/shop/x/audit": "", "/r": "", "/elsewhere": "", "/r/live": "",
+	} {
+		if got := f.UnitOf("/r/sub", dir); got != want {
+			t.Errorf("%s: %q, want %q", dir, got, want)
+		}
 	}
 }
 
@@ -80,6 +101,9 @@ func TestComplaintsPointAtTheirPlace(t *testing.T) {
 		"command text":  {"identity \"a\" {\n  command = \"get token\"\n}", "f.hcl:2:13: wrong kind of value"},
 		"not its own":   {"identity \"a\" {\n  from     = \"irsa\"\n  audience = \"x\"\n}", "f.hcl:3:3: audience doesn't belong here: it goes with from = \"github\", and this is irsa"},
 		"two of them":   {"identity \"a\" {\n  token_file = \"x\"\n  profile = \"y\"\n}", "f.hcl:3:3: profile doesn't belong here"},
+		"unit of none":  {"unit \"a\" {\n  identity = \"x\"\n}", "f.hcl:1:1: no such identity: \"x\" isn't"},
+		"unit above":    {"identity \"x\" {}\nunit \"../a\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a path below"},
+		"unit pattern":  {"identity \"x\" {}\nunit \"a[\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a pattern"},
 		"not a bool":    {"run {\n  allow_other_credentials = \"x\"\n}", "f.hcl:2:29: not a truth value"},
 	} {
 		_, err := config.Parse("f.hcl", []byte(row.in))

@@ -25,6 +25,7 @@ func isName(s string) bool {
 func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 	content, diags := body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 		{Type: "identity", LabelNames: []string{"name"}},
+		{Type: "unit", LabelNames: []string{"path"}},
 		{Type: "run"},
 	}})
 	seen := map[string]hcl.Range{}
@@ -32,6 +33,10 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 		switch block.Type {
 		case "run":
 			diags = append(diags, f.Run.decode(block)...)
+		case "unit":
+			unit, more := decodeUnit(block)
+			diags = append(diags, more...)
+			f.Units = append(f.Units, unit)
 		case "identity":
 			identity, more := decodeIdentity(block)
 			diags = append(diags, more...)
@@ -40,6 +45,11 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 			}
 			seen[identity.Name] = block.DefRange
 			f.Identities = append(f.Identities, identity)
+		}
+	}
+	for _, unit := range f.Units {
+		if _, ok := seen[unit.Identity]; !ok {
+			diags = append(diags, wrong(unit.Range, "no such identity", fmt.Sprintf("%q isn't in this file", unit.Identity)))
 		}
 	}
 	return diags

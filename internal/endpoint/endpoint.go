@@ -36,6 +36,9 @@ type Getter interface {
 	Get(context.Context) (cred.Set, error)
 }
 
+// Identities finds who is served under a name; ok is false if nobody is.
+type Identities func(name string) (who Getter, ok bool)
+
 // Options are what a server may be told; the zero value is usual.
 type Options struct {
 	AllowUIDs []uint32 // users beside ours and root who may ask (a sidecar's other user)
@@ -46,7 +49,7 @@ type Options struct {
 type Server struct {
 	token      string
 	host       string
-	identities map[string]Getter
+	identities Identities
 	users      users
 	http       *http.Server
 	listener   net.Listener
@@ -54,9 +57,8 @@ type Server struct {
 	stats      counters
 }
 
-// Listen opens the endpoint for the given identities, by name, and begins to
-// serve. Token is what clients must send; see NewToken.
-func Listen(token string, identities map[string]Getter, o Options) (*Server, error) {
+// Listen opens the endpoint for the given identities and begins to serve. Token is what clients must send; see NewToken.
+func Listen(token string, identities Identities, o Options) (*Server, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
@@ -108,7 +110,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, _ := strings.CutPrefix(r.URL.Path, "/v1/")
-	identity, ok := s.identities[name]
+	identity, ok := s.identities(name)
 	if !ok {
 		s.stats.refused[reasonPath].Add(1)
 		answerError(w, http.StatusNotFound, "NotFound", "no such identity here")

@@ -26,10 +26,14 @@ func valid(context.Context) (cred.Set, error) {
 	return s, nil
 }
 
+func only(name string, g getter) endpoint.Identities {
+	return func(asked string) (endpoint.Getter, bool) { return g, asked == name }
+}
+
 func listen(t *testing.T, g getter) (s *endpoint.Server, token string) {
 	t.Helper()
 	token = endpoint.NewToken()
-	s, err := endpoint.Listen(token, map[string]endpoint.Getter{"deploy": g}, endpoint.Options{})
+	s, err := endpoint.Listen(token, only("deploy", g), endpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

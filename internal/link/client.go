@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// answerIn is how long a keeper may take for an answer; it does no work for it.
-const answerIn = 5 * time.Second
+// How long a keeper may take: for its first answer as long as a chain of
+// exchanges, for the others no time at all.
+const (
+	welcomeIn = 60 * time.Second
+	answerIn  = 5 * time.Second
+)
 
 // Client is a supervisor's side.
 type Client struct {
@@ -18,43 +22,48 @@ type Client struct {
 	lines *bufio.Scanner
 }
 
-// Dial speaks to the keeper at path and returns where to find credentials.
-func Dial(path string) (*Client, Welcome, error) {
+// Dial opens a conversation with the keeper at path.
+func Dial(path string) (*Client, error) {
 	conn, err := net.DialTimeout("unix", path, answerIn)
 	if err != nil {
-		return nil, Welcome{}, fmt.Errorf("the keeper of this run doesn't answer: %w", err)
+		return nil, fmt.Errorf("the keeper of this run doesn't answer: %w", err)
 	}
 	c := &Client{conn, bufio.NewScanner(conn)}
 	c.lines.Buffer(make([]byte, 4096), longest)
-	answer, err := c.ask(message{Hello: true})
+	return c, nil
+}
+
+// Ask returns where a process finds credentials.
+func (c *Client) Ask(a Ask) (Welcome, error) {
+	answer, err := c.say(message{Ask: &a}, welcomeIn)
 	if err == nil && answer.Welcome == nil {
 		err = errors.New("the keeper of this run gave no address")
 	}
 	if err != nil {
-		return nil, Welcome{}, errors.Join(err, conn.Close())
+		return Welcome{}, err
 	}
-	return c, *answer.Welcome, nil
+	return *answer.Welcome, nil
 }
 
 // Register puts a process on the keeper's list; the second time it says which
 // process it has become.
 func (c *Client) Register(p Process) error {
-	_, err := c.ask(message{Process: &p})
+	_, err := c.say(message{Process: &p}, answerIn)
 	return err
 }
 
 // End tells how it ended.
 func (c *Client) End(e End) error {
-	_, err := c.ask(message{End: &e})
+	_, err := c.say(message{End: &e}, answerIn)
 	return err
 }
 
 // Close ends the conversation.
 func (c *Client) Close() error { return c.conn.Close() }
 
-func (c *Client) ask(m message) (message, error) {
+func (c *Client) say(m message, within time.Duration) (message, error) {
 	m.Version = Version
-	if err := c.conn.SetDeadline(time.Now().Add(answerIn)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(within)); err != nil {
 		return message{}, err
 	}
 	if err := json.NewEncoder(c.conn).Encode(m); err != nil {

@@ -51,10 +51,27 @@ type End struct {
 	Resources  []Resource `json:"resources,omitempty"`
 }
 
-// Welcome is a keeper's answer to a supervisor: where its process finds
-// credentials.
+// Ask is what a supervisor says of the process that it is about to start, so
+// that the keeper can tell whose credentials it should have. Empty, it asks for
+// the identity of the run.
+type Ask struct {
+	Identity    string `json:"identity,omitempty"`      // by its name in holdfast.hcl
+	AccessKeyID string `json:"access_key_id,omitempty"` // that somebody put into its environment
+	Dir         string `json:"dir,omitempty"`           // where it will work
+	Direct      bool   `json:"direct,omitempty"`        // its user started it under holdfast
+	Caller      string `json:"caller,omitempty"`        // ARN that the keys belong to
+	Problem     string `json:"problem,omitempty"`       // why nobody could tell
+}
+
+// Welcome is a keeper's answer: where the process finds credentials.
 type Welcome struct {
-	Identity  string `json:"identity"`
+	Identity string `json:"identity"`
+	// Note is what a person should know about the choice; empty if nothing.
+	Note string `json:"note,omitempty"`
+	// WhoIsIt: ask AWS whose keys they are, and ask again.
+	WhoIsIt bool `json:"who_is_it,omitempty"`
+	// KeepKeys: nothing better than what stands in its environment is known.
+	KeepKeys  bool   `json:"keep_keys,omitempty"`
 	URL       string `json:"url"`
 	Token     string `json:"token"`
 	TokenFile string `json:"token_file"`
@@ -64,7 +81,7 @@ type Welcome struct {
 // message is a line of the conversation, in either direction.
 type message struct {
 	Version int      `json:"version"`
-	Hello   bool     `json:"hello,omitempty"`
+	Ask     *Ask     `json:"ask,omitempty"`
 	Process *Process `json:"process,omitempty"`
 	End     *End     `json:"end,omitempty"`
 	Welcome *Welcome `json:"welcome,omitempty"`

@@ -3,6 +3,7 @@ package link_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -50,7 +51,12 @@ func serve(t *testing.T) (*link.Server, string, *graves) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	path, g := filepath.Join(dir, "s"), &graves{}
-	s, err := link.Listen(path, link.Welcome{Identity: "deploy", URL: "http://127.0.0.1:1/v1/deploy", Token: "t"}, g.gone)
+	s, err := link.Listen(path, func(_ context.Context, a link.Ask) (link.Welcome, error) {
+		if a.Identity != "" && a.Identity != "deploy" {
+			return link.Welcome{}, errors.New("there is no identity " + a.Identity)
+		}
+		return link.Welcome{Identity: "deploy", URL: "http://127.0.0.1:1/v1/deploy", Token: "t"}, nil
+	}, g.gone)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +71,15 @@ func serve(t *testing.T) (*link.Server, string, *graves) {
 	return s, path, g
 }
 
+func dial(t *testing.T, path string) *link.Client {
+	t.Helper()
+	c, err := link.Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func busy(t *testing.T, s *link.Server) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -74,11 +89,15 @@ func busy(t *testing.T, s *link.Server) bool {
 
 func TestConversation(t *testing.T) {
 	s, path, g := serve(t)
-	c, welcome, err := link.Dial(path)
+	c := dial(t, path)
+	defer c.Close()
+	if _, err := c.Ask(link.Ask{Identity: "admin"}); err == nil || !strings.Contains(err.Error(), "there is no identity admin") {
+		t.Errorf("another identity: %v", err)
+	}
+	welcome, err := c.Ask(link.Ask{})
 	if err != nil || welcome.Identity != "deploy" || welcome.URL == "" || welcome.Token != "t" {
 		t.Fatalf("%+v, %v", welcome, err)
 	}
-	defer c.Close()
 	if busy(t, s) {
 		t.Error("busy before anything is registered")
 	}
@@ -112,10 +131,7 @@ func TestConversation(t *testing.T) {
 
 func TestSupervisorThatDiesLeavesItsProcessOnTheList(t *testing.T) {
 	s, path, g := serve(t)
-	c, _, err := link.Dial(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := dial(t, path)
 	if err := c.Register(link.Process{PID: 7, Born: "x"}); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +153,7 @@ func TestManyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
-			c, _, err := link.Dial(path)
+			c, err := link.Dial(path)
 			if err != nil {
 				t.Error(err)
 				return
@@ -159,7 +175,7 @@ func TestManyAtOnce(t *testing.T) {
 
 func TestWhatIsNotAConversation(t *testing.T) {
 	_, path, _ := serve(t)
-	for _, line := range []string{"GET / HTTP/1.1", `{"version":99,"hello":true}`, `{"version":1}`, `{"version":1,"end":{}}`} {
+	for _, line := range []string{"GET / HTTP/1.1", `{"version":99,"ask":{}}`, `{"version":1}`, `{"version":1,"end":{}}`} {
 		conn, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)
@@ -174,7 +190,7 @@ func TestWhatIsNotAConversation(t *testing.T) {
 }
 
 func TestKeeperThatIsGone(t *testing.T) {
-	if _, _, err := link.Dial(filepath.Join(t.TempDir(), "none")); err == nil {
+	if _, err := link.Dial(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("spoke to nobody")
 	}
 }

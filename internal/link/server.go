@@ -27,9 +27,13 @@ type Entry struct {
 // Gone returns when the process that was born then has ended, or ctx has.
 type Gone func(ctx context.Context, pid int, born string) error
 
+// Welcomer answers a supervisor's first question. It may take as long as an
+// exchange with AWS.
+type Welcomer func(context.Context, Ask) (Welcome, error)
+
 // Server is the keeper's side.
 type Server struct {
-	welcome  Welcome
+	welcome  Welcomer
 	gone     Gone
 	listener *net.UnixListener
 	ctx      context.Context
@@ -42,7 +46,7 @@ type Server struct {
 }
 
 // Listen opens the socket at path with mode 0600 and serves until Close.
-func Listen(path string, welcome Welcome, gone Gone) (*Server, error) {
+func Listen(path string, welcome Welcomer, gone Gone) (*Server, error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -97,8 +101,13 @@ func (s *Server) converse(conn io.ReadWriter) {
 		}
 		answer := message{Version: Version, OK: true}
 		switch {
-		case m.Hello:
-			answer.Welcome = &s.welcome
+		case m.Ask != nil:
+			welcome, err := s.welcome(s.ctx, *m.Ask)
+			if err != nil {
+				answer = message{Version: Version, Problem: err.Error()}
+				break
+			}
+			answer.Welcome = &welcome
 		case m.Process != nil && entry == nil:
 			entry = s.add(*m.Process)
 		case m.Process != nil && !started:

@@ -13,16 +13,17 @@ const SchemaVersion = 1
 
 // Run is one `holdfast run`.
 type Run struct {
-	SchemaVersion int       `json:"schema_version"`
-	Command       string    `json:"command"`
-	Began         time.Time `json:"began"`
-	Seconds       float64   `json:"seconds"`
-	ExitCode      int       `json:"exit_code"`
-	Problem       string    `json:"problem,omitempty"` // why the command wasn't started
-	Identity      Identity  `json:"identity"`
-	Endpoint      Endpoint  `json:"endpoint"`
-	Processes     []Process `json:"processes"`
-	Notices       []Notice  `json:"notices"`
+	SchemaVersion int        `json:"schema_version"`
+	Command       string     `json:"command"`
+	Began         time.Time  `json:"began"`
+	Seconds       float64    `json:"seconds"`
+	ExitCode      int        `json:"exit_code"`
+	Problem       string     `json:"problem,omitempty"` // why the command wasn't started
+	Identity      Identity   `json:"identity"`
+	Others        []Identity `json:"other_identities,omitempty"` // that processes of the run had
+	Endpoint      Endpoint   `json:"endpoint"`
+	Processes     []Process  `json:"processes"`
+	Notices       []Notice   `json:"notices"`
 }
 
 // Identity is the chain that was kept.

@@ -143,13 +143,9 @@ func (p *Plan) addRoles(env func(string) string) error {
 	}
 	last := env("TG_IAM_ASSUME_ROLE")
 	if !asked && last != "" && (len(p.Roles) == 0 || p.Roles[len(p.Roles)-1].ARN != last) {
-		role := Role{ARN: last, SessionName: env("TG_IAM_ASSUME_ROLE_SESSION_NAME")}
-		if text := env("TG_IAM_ASSUME_ROLE_DURATION"); text != "" {
-			seconds, err := strconv.Atoi(text)
-			if err != nil {
-				return &NoIdentityError{fmt.Sprintf("TG_IAM_ASSUME_ROLE_DURATION is %q", text), "it is a number of seconds"}
-			}
-			role.Duration = time.Duration(seconds) * time.Second
+		role, err := TerragruntRole(env, last, "")
+		if err != nil {
+			return err
 		}
 		p.Roles = append(p.Roles, role)
 	}
@@ -158,6 +154,23 @@ func (p *Plan) addRoles(env func(string) string) error {
 			"name one: --role-arn ARN, a role block in holdfast.hcl, or AWS_ROLE_ARN"}
 	}
 	return nil
+}
+
+// TerragruntRole is the role that Terragrunt would assume, with the session name
+// and the duration that it was told.
+func TerragruntRole(env func(string) string, arn, name string) (Role, error) {
+	role := Role{ARN: arn, SessionName: env("TG_IAM_ASSUME_ROLE_SESSION_NAME")}
+	if role.SessionName == "" {
+		role.SessionName = name
+	}
+	if text := env("TG_IAM_ASSUME_ROLE_DURATION"); text != "" {
+		seconds, err := strconv.Atoi(text)
+		if err != nil {
+			return Role{}, &NoIdentityError{fmt.Sprintf("TG_IAM_ASSUME_ROLE_DURATION is %q", text), "it is a number of seconds"}
+		}
+		role.Duration = time.Duration(seconds) * time.Second
+	}
+	return role, nil
 }
 
 func (p *Plan) complete(wished string, env func(string) string, name string) error {

@@ -115,9 +115,14 @@ func Summary(w io.Writer, r report.Run) {
 // Explain writes what the child's environment will differ in, and why.
 func Explain(w io.Writer, x app.Explanation) {
 	write(w, fmt.Sprintf("%s would run with credentials of: %s\n", x.Command, x.From))
-	write(w, "\nenvironment: + set, - taken out, ~ changed (no secret is shown)\n")
+	if len(x.Changes) > 0 {
+		write(w, "\nenvironment: + set, - taken out, ~ changed (no secret is shown)\n")
+	}
 	for _, c := range x.Changes {
 		write(w, hanging("  ", c.String()))
+	}
+	if len(x.Links) > 0 {
+		write(w, "\nlinks, found before the real ones: "+strings.Join(x.Links, ", ")+"\n")
 	}
 	if len(x.Copies) > 0 {
 		write(w, "\nfiles: a private copy instead of the original, which isn't touched\n")

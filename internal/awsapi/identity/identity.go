@@ -106,6 +106,15 @@ func (a *AWS) AssumeRoleWithWebIdentity(ctx context.Context, token string, role 
 	return received(out.Credentials, out.ResultMetadata)
 }
 
+// Caller asks whose credentials a set is.
+func (a *AWS) Caller(ctx context.Context, set cred.Set) (arn string, err error) {
+	out, err := a.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) { o.Credentials = fixed(set) })
+	if err != nil {
+		return "", refusal("GetCallerIdentity", err)
+	}
+	return aws.ToString(out.Arn), nil
+}
+
 // Default is the SDK's own chain as a first hop: environment keys, profiles
 // (SSO included), container and instance roles.
 type Default struct{ AWS *AWS }

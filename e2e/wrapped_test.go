@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/lab"
+)
+
+// fleet is a world of a CI role and three roles that trust it, all with
+// sessions of six seconds, whatever length is asked for.
+const fleet = `
+account "111111111111" {
+  oidc {
+    audiences = ["sts.amazonaws.com"]
+  }
+  role "ci" {
+    session = "6s"
+    trust {
+      web_identity = true
+    }
+  }
+  role "a" {
+    session = "6s"
+    trust {
+      principals = ["arn:aws:iam::111111111111:role/ci"]
+    }
+  }
+  role "b" {
+    path    = "/teams/"
+    session = "6s"
+    trust {
+      principals = ["arn:aws:iam::111111111111:role/ci"]
+    }
+  }
+  role "c" {
+    session = "6s"
+    trust {
+      principals = ["arn:aws:iam::111111111111:role/ci"]
+    }
+  }
+  bucket "holdfast-state" {}
+  table "holdfast-locks" {}
+}
+`
+
+const roleARN = "arn:aws:iam::111111111111:role/"
+
+// grove is a directory of Terragrunt units over real OpenTofu, twelve of them:
+// four for each role. The roles of a and b stand in the units' own files, c's in
+// a unit block of holdfast.hcl besides.
+func grove(t *testing.T) (*world, map[string]string) {
+	t.Helper()
+	parsed, err := lab.ParseWorld([]byte(fleet), "fleet.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := worldOf(t, lab.Options{World: parsed})
+	w.play("terragrunt")
+	roleOf := map[string]string{}
+	for _, name := range []string{"a", "b", "c"} {
+		role := roleARN + name
+		if name == "b" {
+			role = roleARN + "teams/b"
+		}
+		for n := range 4 {
+			unit := fmt.Sprintf("live/%s/unit-%d", name, n)
+			roleOf[unit] = name
+			w.must(os.MkdirAll(filepath.Join(w.dir, unit), 0o700))
+			w.write(unit+"/terragrunt.hcl", fmt.Sprintf("iam_role = %q\n", role))
+			w.write(unit+"/main.tf", strings.Replace(code("use_lockfile = true", 14*time.Second), stateKey, unit+"/terraform.tfstate", 1))
+		}
+	}
+	w.write("holdfast.hcl", fmt.Sprintf("identity \"charlie\" {\n  from = \"irsa\"\n  role %q {}\n}\nidentity \"ci\" {\n  from = \"irsa\"\n}\nunit \"live/c/**\" {\n  identity = \"charlie\"\n}\n", roleARN+"c"))
+	return w, roleOf
+}
+
+// play puts a program into the world's PATH that is this test binary.
+func (w *world) play(name string) {
+	w.t.Helper()
+	exe, err := os.Executable()
+	w.must(err)
+	w.must(os.Symlink(exe, filepath.Join(w.dir, "bin", name)))
+}
+
+func TestTerragruntUnitsOutliveTheirKeys(t *testing.T) {
+	t.Parallel()
+	w, roleOf := grove(t)
+	env := w.pod("")
+
+	w.succeed(env, "holdfast", "run", "--identity", "ci", "--report", "report.json", "--", "terragrunt", "run", "--all", "apply")
+	r := w.report()
+	if len(r.Processes) != 24 {
+		t.Errorf("%d processes registered, want init and apply of 12 units", len(r.Processes))
+	}
+	written := map[string]string{} // the role that wrote a unit's state
+	for _, c := range w.lab.Calls() {
+		if c.Operation == "PutObject" && strings.HasSuffix(c.Key, "terraform.tfstate") && c.Status == 200 {
+			unit := strings.TrimSuffix(c.Key, "/terraform.tfstate")
+			if !strings.Contains(c.Principal, ":assumed-role/"+roleOf[unit]+"/holdfast-alice-") {
+				t.Errorf("%s was written by %s, want role %s of holdfast's", unit, c.Principal, roleOf[unit])
+			}
+			written[unit] = c.Principal
+		}
+	}
+	if len(written) != 12 {
+		t.Errorf("%d units wrote their state", len(written))
+	}
+	if refused := w.refusedForExpiry(); len(refused) > 0 {
+		t.Errorf("refused for expiry: %+v", refused)
+	}
+	exchanges := map[string]int{}
+	for _, c := range w.lab.Calls() {
+		if c.Operation == "AssumeRole" && strings.Contains(c.Principal, "/holdfast-alice-") && c.Status == 200 {
+			exchanges[c.Role]++
+		}
+	}
+	for _, other := range r.Others {
+		last := other.Hops[len(other.Hops)-1]
+		// One for the first credential, and the one that Terragrunt made itself.
+		if want := last.Renewals + 2; exchanges[last.RoleARN] != want || last.Renewals < 2 {
+			t.Errorf("%s: %d exchanges, %d renewals", last.RoleARN, exchanges[last.RoleARN], last.Renewals)
+		}
+		delete(exchanges, last.RoleARN)
+	}
+	if len(r.Others) != 3 || len(exchanges) != 0 {
+		t.Errorf("%d identities beside the run's own; exchanges that belong to none: %v", len(r.Others), exchanges)
+	}
+}
+
+// TestTerragruntUnitsDieWithoutUs is what the test above is about, so that it
+// can't pass for another reason.
+func TestTerragruntUnitsDieWithoutUs(t *testing.T) {
+	t.Parallel()
+	w, _ := grove(t)
+	env := w.pod("")
+	out, exit := w.output(env, "terragrunt", "run", "--all", "apply")
+	if exit == 0 || !strings.Contains(out, "ExpiredToken") {
+		t.Errorf("exit %d:\n%s", exit, out)
+	}
+}
