@@ -82,6 +82,8 @@ func packages() map[string]place {
 		"internal/event":  {layer: words},
 		"internal/report": {layer: words},
 
+		"internal/kubetoken": {layer: words},
+
 		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
 		"internal/tf/log":  {layer: files},
 

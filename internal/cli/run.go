@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,19 +16,16 @@ import (
 	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/report"
-	"github.com/holdfast/holdfast/internal/source"
 	"github.com/holdfast/holdfast/internal/view"
 )
 
 // runFlags are the flags of `run` that need a second look before they are a
 // request.
 type runFlags struct {
-	roles      []string
-	externalID string
-	duration   time.Duration
-	allowUIDs  []uint
-	explain    bool
-	quiet      bool
+	identityFlags
+	allowUIDs []uint
+	explain   bool
+	quiet     bool
 }
 
 func runCommand(p app.Process) *cobra.Command {
@@ -91,14 +87,7 @@ win over holdfast.hcl.`,
 func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
 	f.SetInterspersed(false)
 	f.SortFlags = false
-	f.StringVar(&req.Identity, "identity", "", "run as the identity `NAME` of holdfast.hcl")
-	f.StringArrayVar(&flags.roles, "role-arn", nil, "role `ARN` to assume; repeat it for a chain")
-	f.StringVar(&req.Wish.TokenFile, "web-identity-token-file", "", "`FILE` with the web identity token for the first role")
-	f.StringVar(&req.Wish.Profile, "profile", "", "profile `NAME` to start from")
-	f.StringVar(&req.Wish.SessionName, "session-name", "", "`NAME` of the sessions in CloudTrail (default holdfast-USER-HOST)")
-	f.StringVar(&flags.externalID, "external-id", "", "external `ID` for the last role")
-	f.DurationVar(&flags.duration, "duration", 0, "`LENGTH` of the last role's sessions, 15m to 12h (default: what AWS gives, 1h)")
-	f.StringVar(&req.Region, "region", "", "`REGION` whose STS is asked")
+	flags.identityFlags.bind(f, req)
 	f.StringVar(&req.Listen, "listen", "", "`ADDRESS` of the endpoint, on 127.0.0.1 (default: a free port)")
 	f.UintSliceVar(&flags.allowUIDs, "allow-uid", nil, "another user who may ask the endpoint (a sidecar's `UID`)")
 	f.BoolVar(&req.AllowOther, "allow-other-credentials", false, "go on where the code names credentials of its own")
@@ -108,14 +97,9 @@ func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
 }
 
-func (f runFlags) apply(req *app.Request) error {
-	for _, arn := range f.roles {
-		req.Wish.Roles = append(req.Wish.Roles, source.Role{ARN: arn})
-	}
-	if last := len(req.Wish.Roles) - 1; last >= 0 {
-		req.Wish.Roles[last].ExternalID, req.Wish.Roles[last].Duration = f.externalID, f.duration
-	} else if f.externalID != "" || f.duration != 0 {
-		return errors.New("--external-id and --duration belong to a --role-arn, and there is none")
+func (f *runFlags) apply(req *app.Request) error {
+	if err := f.identityFlags.apply(req); err != nil {
+		return err
 	}
 	for _, uid := range f.allowUIDs {
 		req.AllowUIDs = append(req.AllowUIDs, uint32(uid))
