@@ -113,7 +113,7 @@ renew while the command runs.`,
 	}
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.AddCommand(runCommand(p), eksTokenCommand(p), setupCommand(p), versionCommand(p))
+	root.AddCommand(runCommand(p), doctorCommand(p), eksTokenCommand(p), setupCommand(p), versionCommand(p))
 	return root
 }
 
