@@ -36,6 +36,8 @@ test-slow:
 
 test-clients:
 	go test -tags clients ./internal/precedence ./internal/profile
+	@sh tools/tofu >/dev/null
+	go test -parallel 8 -tags clients -run Delivery ./e2e
 
 generated:
 	@echo "generated: docs/cli is what the commands say of themselves"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,14 +28,15 @@ type seen struct {
 	Requests, Failed  int
 	Took              time.Duration
 	P50, P99, Slowest time.Duration
-	Peak              int64 // bytes that its parent ever had in memory
+	Peak              int64           // bytes that its parent ever had in memory
+	Clients           []time.Duration // medians of credentials and terragrunt-auth
 }
 
-// child does what args say (load PAUSE LENGTH, or idle LENGTH) and prints what
-// it saw.
+// child does what args say (load PAUSE LENGTH, idle LENGTH, or clients PAUSE
+// HOLDFAST) and prints what it saw.
 func child(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: load PAUSE LENGTH | idle LENGTH")
+		return errors.New("usage: load PAUSE LENGTH | idle LENGTH | clients PAUSE HOLDFAST")
 	}
 	wait, err := time.ParseDuration(args[1])
 	if err != nil {
@@ -50,6 +52,13 @@ func child(args []string) error {
 		if s, err = load(length); err != nil {
 			return err
 		}
+	}
+	if args[0] == "clients" {
+		all, err := alternate(context.Background(), plain(os.Environ(), args[2], "credentials"), plain(os.Environ(), args[2], "terragrunt-auth"))
+		if err != nil {
+			return err
+		}
+		s.Clients = []time.Duration{all[0].median(), all[1].median()}
 	}
 	if s.Peak, err = peak(os.Getppid()); err != nil {
 		return err

@@ -17,8 +17,9 @@ func (p *programs) bare() []string {
 // pod is an environment as a pod with IRSA has it, with a lab of its own for
 // AWS.
 type pod struct {
-	lab *lab.Server
-	env []string
+	lab  *lab.Server
+	env  []string
+	role string // the pod's
 }
 
 // pod starts the lab; sessions last as long as session says.
@@ -34,16 +35,18 @@ func (p *programs) pod(session time.Duration) (*pod, error) {
 		return nil, err
 	}
 	env := append(p.bare(), "AWS_WEB_IDENTITY_TOKEN_FILE="+token)
+	out := &pod{lab: l}
 	for _, e := range l.Env() {
 		name, value, _ := strings.Cut(e, "=")
 		switch name {
 		case "AWS_ENDPOINT_URL", "AWS_REGION":
 			env = append(env, e)
 		case "HOLDFAST_LAB_ROLE_CI":
-			env = append(env, "AWS_ROLE_ARN="+value)
+			env, out.role = append(env, "AWS_ROLE_ARN="+value), value
 		}
 	}
-	return &pod{l, env}, nil
+	out.env = env
+	return out, nil
 }
 
 func (p *pod) close() { _ = p.lab.Close() } // ends with the process at the latest

@@ -23,7 +23,8 @@ const (
 // under runs this program as the child of `holdfast run` and returns what it
 // saw there.
 func (p *programs) under(ctx context.Context, pod *pod, args ...string) (seen, error) {
-	args = append([]string{"run", "--quiet", "--", p.self, childArgument}, args...)
+	// An identity that is asked for is served to any command.
+	args = append([]string{"run", "--quiet", "--role-arn", pod.role, "--", p.self, childArgument}, args...)
 	cmd := exec.CommandContext(ctx, p.holdfast, args...)
 	var out, said bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = pod.env, &out, &said

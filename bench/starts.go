@@ -95,6 +95,27 @@ func (p *programs) runs(ctx context.Context) []row {
 	}}
 }
 
+// clients measures the commands that only ask a keeper, as Terragrunt and SDKs
+// start them by the hundred.
+func (p *programs) clients(ctx context.Context) []row {
+	names := []string{"holdfast credentials, under a keeper", "holdfast terragrunt-auth, under a keeper"}
+	pod, err := p.pod(time.Hour)
+	if err != nil {
+		return unmeasured(err, names...)
+	}
+	defer pod.close()
+	s, err := p.under(ctx, pod, "clients", "0s", p.holdfast)
+	if err != nil {
+		return unmeasured(err, names...)
+	}
+	const goal = 15 * time.Millisecond
+	var rows []row
+	for n, took := range s.Clients {
+		rows = append(rows, row{what: names[n], measured: ms(took), goal: "< 15 ms", met: took < goal, detail: "median from start to end"})
+	}
+	return rows
+}
+
 // binary measures the file itself.
 func (p *programs) binary() []row {
 	const size, modules = "size of the binary", "linked modules"

@@ -2,13 +2,18 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // child plays a Terraform that tells, in the file that E2E_LOG names, what it
@@ -16,6 +21,7 @@ import (
 //
 //	prompt    asks on standard output and reads the answer from standard input
 //	count     counts signals until there was none for a while after the first
+//	exec      becomes another program
 //	work N    prints for N tenths of a second, then has finished
 func child(play string) int {
 	if len(os.Args) > 1 && os.Args[1] == "version" {
@@ -26,6 +32,14 @@ func child(play string) int {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	part, argument, _ := strings.Cut(play, " ")
 	switch part {
+	case "exec":
+		words := strings.Split(argument, "\t")
+		if path, err := exec.LookPath(words[0]); err == nil {
+			words[0] = path
+		}
+		os.Unsetenv("E2E_CHILD")
+		fmt.Println(syscall.Exec(words[0], words, os.Environ()))
+		return 1
 	case "prompt":
 		fmt.Print("Enter a value: ")
 		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -60,6 +74,35 @@ func child(play string) int {
 			}
 		}
 		tell("finished")
+	}
+	return 0
+}
+
+// goSDK asks AWS who it is with one client of the Go SDK, for so many seconds,
+// and prints the access key of each call.
+func goSDK(seconds string) int {
+	n, err := strconv.Atoi(seconds)
+	if err != nil {
+		return 2
+	}
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	client := sts.NewFromConfig(cfg)
+	for end := time.Now().Add(time.Duration(n) * time.Second); time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
+		out, err := client.GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		got, err := cfg.Credentials.Retrieve(context.Background())
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		fmt.Println(got.AccessKeyID, *out.Arn)
 	}
 	return 0
 }

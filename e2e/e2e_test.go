@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "terragrunt" {
 		os.Exit(playTerragrunt(os.Args[1:]))
 	}
+	if len(os.Args) == 3 && os.Args[1] == "go-sdk" {
+		os.Exit(goSDK(os.Args[2]))
+	}
 	if play := os.Getenv("E2E_CHILD"); play != "" {
 		os.Exit(child(play))
 	}
@@ -147,7 +150,22 @@ func (w *world) without(names ...string) map[string]string {
 // command makes a command of the world; it is killed if the test takes too
 // long, and then the test has failed.
 func (w *world) command(env map[string]string, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(w.t.Context(), filepath.Join(w.dir, "bin", name), args...)
+	path := filepath.Join(w.dir, "bin", name)
+	if _, err := os.Lstat(path); err != nil {
+		path = name // a program of the machine
+	}
+	cmd := exec.CommandContext(w.t.Context(), path, args...)
+	cmd.Dir = w.dir
+	for name, value := range env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	return cmd
+}
+
+// afterwards is command for what cleans up: the test's own context has ended by
+// then.
+func (w *world) afterwards(env map[string]string, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(w.dir, "bin", name), args...)
 	cmd.Dir = w.dir
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -175,6 +193,19 @@ func (w *world) succeed(env map[string]string, name string, args ...string) stri
 		w.t.Fatalf("%s %s: exit %d\n%s", name, strings.Join(args, " "), code, out)
 	}
 	return out
+}
+
+// printed runs a command that must go well and returns its standard output.
+func (w *world) printed(env map[string]string, name string, args ...string) string {
+	w.t.Helper()
+	cmd := w.command(env, name, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		w.t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, errs.String())
+	}
+	return string(out)
 }
 
 func (w *world) report() report.Run {

@@ -84,7 +84,11 @@ func (w *world) play(name string) {
 	w.t.Helper()
 	exe, err := os.Executable()
 	w.must(err)
-	w.must(os.Symlink(exe, filepath.Join(w.dir, "bin", name)))
+	path := filepath.Join(w.dir, "bin", name)
+	if _, err := os.Lstat(path); err == nil {
+		w.must(os.Remove(path))
+	}
+	w.must(os.Symlink(exe, path))
 }
 
 func TestTerragruntUnitsOutliveTheirKeys(t *testing.T) {

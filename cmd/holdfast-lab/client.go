@@ -94,7 +94,7 @@ func (e env) callsCommand() *cobra.Command {
 func printCalls(w io.Writer, calls []lab.Call) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range calls {
-		about := strings.Trim(strings.Join([]string{c.Role, c.Bucket, c.Key, c.Table}, " "), " ")
+		about := strings.Trim(strings.Join([]string{c.Role, c.Bucket, c.Key, c.Table, c.Cluster}, " "), " ")
 		note := c.Error
 		if c.Fault != "" {
 			note = strings.TrimSpace(note + " (fault: " + c.Fault + ")")
@@ -129,7 +129,7 @@ func (e env) faultCommand() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.Service, "service", "", "only this `service`: sts, iam, s3, dynamodb")
+	fs.StringVar(&f.Service, "service", "", "only this `service`: sts, iam, s3, dynamodb, eks, logs")
 	fs.StringVar(&f.Operation, "operation", "", "only this `operation`")
 	fs.StringVar(&f.Role, "role", "", "only this role's `name`: the one to assume, or the caller's")
 	fs.StringVar(&kind, "kind", "", "status, throttle, slow, hang, drop, error or skew")

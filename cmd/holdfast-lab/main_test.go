@@ -116,3 +116,56 @@ func TestCommandErrors(t *testing.T) {
 		}
 	}
 }
+
+const nodeWorld = `
+account "111111111111" {
+  role "node" {
+    trust {
+      services = ["ec2.amazonaws.com"]
+    }
+  }
+  cluster "prod" {
+    node_group "workers" {
+      role = "role/node"
+    }
+  }
+  cluster "stale" {
+    entry "role/node" {
+      type  = "EC2_LINUX"
+      stale = true
+    }
+  }
+}
+`
+
+func TestJoin(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "w.hcl")
+	if err := os.WriteFile(file, []byte(nodeWorld), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	vars, stop, _ := served(t, "--world", file, "--limit", "eks=100")
+	for _, test := range []struct {
+		args []string
+		want string
+		err  string
+	}{
+		{[]string{"prod", "--role", "node"}, " Ready\n", ""},
+		{[]string{"stale", "--role", "node", "--retry", "1ms"}, `"Unable to register node with API server" err="Unauthorized" node="ip-10-`, "the node didn't join"},
+		{[]string{"none", "--role", "node"}, "", "no cluster none in account 111111111111 and region eu-west-1"},
+		{[]string{"prod", "--role", "none"}, "", "has no role none"},
+		{[]string{"prod"}, "", "role or profile"},
+	} {
+		var out, errs bytes.Buffer
+		err := command(t.Context(), vars, &out, &errs, append([]string{"join"}, test.args...)...)
+		if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%q: %v\n%s", test.args, err, out.String())
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	var out, errs bytes.Buffer
+	if err := command(t.Context(), nil, &out, &errs, "serve", "--limit", "eks=many"); err == nil || !strings.Contains(err.Error(), "calls per second") {
+		t.Error(err)
+	}
+}

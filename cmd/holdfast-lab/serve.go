@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,13 +33,14 @@ func (e env) root() *cobra.Command {
 	}
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
-	root.AddCommand(e.serveCommand(), e.assumeCommand(), e.tokenCommand(), e.callsCommand(), e.faultCommand())
+	root.AddCommand(e.serveCommand(), e.assumeCommand(), e.tokenCommand(), e.callsCommand(), e.faultCommand(), e.joinCommand())
 	return root
 }
 
 func (e env) serveCommand() *cobra.Command {
 	var o lab.Options
 	var world, envFile string
+	limits := map[string]string{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve until SIGINT or SIGTERM",
@@ -52,14 +56,27 @@ func (e env) serveCommand() *cobra.Command {
 				}
 				o.World = w
 			}
+			for _, service := range slices.Sorted(maps.Keys(limits)) {
+				rate, err := strconv.ParseFloat(limits[service], 64)
+				if err != nil {
+					return fmt.Errorf("--limit %s=%s: give calls per second", service, limits[service])
+				}
+				o.Limits = append(o.Limits, lab.Limit{Service: service, Rate: rate})
+			}
 			return e.serve(cmd.Context(), o, envFile)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&world, "world", "", "HCL `file` with accounts, roles, buckets and tables")
+	f.StringVar(&world, "world", "", "HCL `file` with accounts, roles, buckets, tables and clusters")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "loopback `address`; port 0 takes a free one")
 	f.DurationVar(&o.Session, "session", 0, "life of a session whose request names none (AWS: 1h)")
 	f.DurationVar(&o.Latency, "latency", 0, "wait before each answer")
+	f.DurationVar(&o.IAMLag, "iam-lag", 0, "how long EKS takes to see a change of a role or user")
+	f.DurationVar(&o.Settle, "settle", 0, "how long CREATING, UPDATING and DELETING last (default 50ms)")
+	f.DurationVar(&o.HealthDelay, "health-delay", 0, "how long nodes fail to join before a node group says so (default 15m)")
+	f.BoolVar(&o.UpdateRebinds, "update-rebinds", false, "let UpdateAccessEntry bind the entry to the role of now")
+	f.BoolVar(&o.StrictSTSHost, "strict-sts-host", false, "refuse cluster tokens that are signed for the lab's own address")
+	f.StringToStringVar(&limits, "limit", nil, "calls per second for each account and region, `service=rate`; repeatable")
 	f.StringVar(&envFile, "env-file", "", "write the environment to this `file` once the lab listens")
 	return cmd
 }

@@ -72,6 +72,9 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	return err
 }
 
+// socketName is the control socket in a keeper's directory.
+const socketName = "control.sock"
+
 // keeping is what a keeper has open while its command runs: the identities, the
 // endpoint, the control socket and the private directory.
 type keeping struct {
@@ -100,7 +103,7 @@ func (k *keeping) open() (err error) {
 	if k.file, err = k.dir.Write("token", []byte(k.token)); err != nil {
 		return errors.Join(err, k.close())
 	}
-	if k.link, err = link.Listen(k.dir.Path("control.sock"), k.welcome, supervise.Gone); err != nil {
+	if k.link, err = link.Listen(k.dir.Path(socketName), k.welcome, supervise.Gone); err != nil {
 		return errors.Join(err, k.close())
 	}
 	return nil
@@ -151,7 +154,7 @@ func (k *keeping) environment(held *chain, explicit bool) (precedence.Env, error
 		}
 	}
 	k.ambient = env["AWS_ACCESS_KEY_ID"]
-	env[link.Env] = k.dir.Path("control.sock")
+	env[link.Env] = k.dir.Path(socketName)
 	if k.engine != "" {
 		return env, nil
 	}
@@ -174,6 +177,16 @@ func (k *keeping) at(c *chain) link.Welcome {
 
 // welcome answers a supervisor: whose credentials its process gets.
 func (k *keeping) welcome(ctx context.Context, ask link.Ask) (link.Welcome, error) {
+	if ask.Role != "" {
+		if err := undeclared(ask.Role, k.all.declared()); err != nil {
+			return link.Welcome{}, err
+		}
+		c, err := k.ofRole(ctx, ask.Role)
+		if err != nil {
+			return link.Welcome{}, err
+		}
+		return k.at(c), nil
+	}
 	d := assign.Decide(assign.Facts{
 		Direct: ask.Direct, AccessKeyID: ask.AccessKeyID, Ambient: k.ambient, Terragrunt: k.all.terragrunt(),
 		Unit:     first(ask.Identity, k.all.file.UnitOf(k.proc.Dir, unitDir(ask.Dir))),

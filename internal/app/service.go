@@ -18,7 +18,7 @@ import (
 // service keeps identities: each hop once, whoever needs it, from its first use
 // until close. It is safe for use by several goroutines.
 type service struct {
-	proc Process // that a first credential comes from
+	proc Process
 	emit event.Sink
 	life context.Context
 	end  context.CancelFunc
@@ -31,8 +31,8 @@ type service struct {
 	order  []string // of the chains, as they were asked for
 }
 
-func newService(ctx context.Context, p Process, emit event.Sink) *service {
-	s := &service{proc: p, emit: emit, aws: map[identity.Options]*identity.AWS{}, hops: map[string]hop{}, chains: map[string]*chain{}}
+func newService(ctx context.Context, proc Process, emit event.Sink) *service {
+	s := &service{proc: proc, emit: emit, aws: map[identity.Options]*identity.AWS{}, hops: map[string]hop{}, chains: map[string]*chain{}}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s
 }
@@ -105,7 +105,7 @@ func (s *service) report() []report.Identity {
 	return all
 }
 
-// link is a hop that is about to be kept: how it is told from others, and how
+// linkOf is a hop that is about to be kept: how it is told from others, and how
 // its source is made from the hop before.
 type linkOf struct {
 	hop
@@ -116,12 +116,9 @@ type linkOf struct {
 // links are the hops of a plan, and how many of its roles the first one is
 // already. Two plans that begin alike share what they begin with.
 func links(plan source.Plan, aws *identity.AWS, p Process, emit event.Sink) ([]linkOf, int) {
-	h, src, taken := begin(plan, aws, p, emit)
-	key := fmt.Sprintf("%+v", plan.First)
-	for _, role := range plan.Roles[:taken] {
-		key += " > " + keyOf(role)
-	}
-	all := []linkOf{{h, key, func(source.Getter) keeper.Source { return src }}}
+	first, src, taken := begin(plan, aws, p, emit)
+	key := keyOf(plan.First, plan.Roles[:taken])
+	all := []linkOf{{first, key, func(source.Getter) keeper.Source { return src }}}
 	for _, role := range plan.Roles[taken:] {
 		// What the SDK finds may be a user's keys; from a session it is
 		// chaining, and AWS caps it at an hour.
@@ -134,10 +131,11 @@ func links(plan source.Plan, aws *identity.AWS, p Process, emit event.Sink) ([]l
 	return all, taken
 }
 
-func keyOf(role source.Role) string {
-	b, err := json.Marshal(role)
+// keyOf tells hops apart by all that makes them.
+func keyOf(parts ...any) string {
+	b, err := json.Marshal(parts)
 	if err != nil {
-		return role.ARN // never: a role is made of strings, a number and a map of strings
+		return fmt.Sprint(parts...) // never: they are made of strings and numbers
 	}
 	return string(b)
 }

@@ -33,6 +33,7 @@ const (
 	x     = "golang.org/x/"
 	cobra = "github.com/spf13/"
 	jose  = "github.com/go-jose/"
+	yaml  = "sigs.k8s.io/yaml"
 )
 
 // layers is who may import whom, from the bottom up. A layer that isn't named
@@ -95,6 +96,7 @@ func packages() map[string]place {
 
 		"internal/awsapi/identity": {layer: aws},
 		"internal/credcmd":         {layer: adapter},
+		"internal/credcache":       {layer: adapter},
 		"internal/endpoint":        {layer: adapter},
 		"internal/link":            {layer: adapter},
 		"internal/oidc":            {layer: adapter},
@@ -113,19 +115,26 @@ func packages() map[string]place {
 			"internal/private":    "closes this process's memory before anything else happens in it",
 		}},
 
-		"internal/lab":        {layer: labRoot},
-		"internal/lab/dynamo": {layer: lab},
-		"internal/lab/iam":    {layer: lab},
-		"internal/lab/policy": {layer: lab},
-		"internal/lab/s3":     {layer: lab},
-		"internal/lab/sigv4":  {layer: lab},
-		"internal/lab/sts":    {layer: lab},
-		"internal/lab/wire":   {layer: lab},
+		"internal/lab": {layer: labRoot},
+		"internal/lab/awsauth": {layer: lab, also: map[string]string{
+			yaml: "a ConfigMap's rows are YAML, which aws-iam-authenticator reads with this module",
+		}},
+		"internal/lab/cluster": {layer: lab},
+		"internal/lab/dynamo":  {layer: lab},
+		"internal/lab/eks":     {layer: lab},
+		"internal/lab/iam":     {layer: lab},
+		"internal/lab/logs":    {layer: lab},
+		"internal/lab/policy":  {layer: lab},
+		"internal/lab/s3":      {layer: lab},
+		"internal/lab/sigv4":   {layer: lab},
+		"internal/lab/sts":     {layer: lab},
+		"internal/lab/wire":    {layer: lab},
 
 		"cmd/holdfast": {layer: command, also: map[string]string{"internal/cli": "it is that command line"}},
 		"cmd/holdfast-lab": {layer: command, also: map[string]string{
 			"internal/lab":                                   "it is that lab",
 			"github.com/aws/aws-sdk-go-v2/aws":               "assume is a client of the lab as any other",
+			"github.com/aws/aws-sdk-go-v2/aws/signer/v4":     "join signs a token as any kubelet's plugin does",
 			"github.com/aws/aws-sdk-go-v2/service/sts":       "assume is a client of the lab as any other",
 			"github.com/aws/aws-sdk-go-v2/service/sts/types": "assume is a client of the lab as any other",
 		}},

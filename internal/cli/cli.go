@@ -113,7 +113,8 @@ renew while the command runs.`,
 	}
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.AddCommand(runCommand(p), doctorCommand(p), eksTokenCommand(p), policyCommand(p), setupCommand(p), versionCommand(p))
+	root.AddCommand(runCommand(p), agentCommand(p), credentialsCommand(p), doctorCommand(p), eksTokenCommand(p),
+		policyCommand(p), setupCommand(p), terragruntAuthCommand(p), versionCommand(p))
 	return root
 }
 

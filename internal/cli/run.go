@@ -97,14 +97,11 @@ func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
 }
 
-func (f *runFlags) apply(req *app.Request) error {
-	if err := f.identityFlags.apply(req); err != nil {
-		return err
-	}
-	for _, uid := range f.allowUIDs {
+func (flags *runFlags) apply(req *app.Request) error {
+	for _, uid := range flags.allowUIDs {
 		req.AllowUIDs = append(req.AllowUIDs, uint32(uid))
 	}
-	return nil
+	return flags.identityFlags.apply(req)
 }
 
 func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error {

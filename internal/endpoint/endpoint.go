@@ -59,17 +59,27 @@ type Server struct {
 
 // Listen opens the endpoint for the given identities and begins to serve. Token is what clients must send; see NewToken.
 func Listen(token string, identities Identities, o Options) (*Server, error) {
-	if o.Listen == "" {
-		o.Listen = "127.0.0.1:0"
-	}
-	address, err := net.ResolveTCPAddr("tcp4", o.Listen)
-	if err != nil || !address.IP.IsLoopback() {
-		return nil, fmt.Errorf("the endpoint listens on 127.0.0.1 only, not on %q", o.Listen)
-	}
-	listener, err := net.ListenTCP("tcp4", address)
+	listener, err := Open(o.Listen)
 	if err != nil {
 		return nil, err
 	}
+	return Serve(listener, token, identities, o), nil
+}
+
+// Open opens an address of 127.0.0.1, a free port of it if empty.
+func Open(listen string) (*net.TCPListener, error) {
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	address, err := net.ResolveTCPAddr("tcp4", listen)
+	if err != nil || !address.IP.IsLoopback() {
+		return nil, fmt.Errorf("the endpoint listens on 127.0.0.1 only, not on %q", listen)
+	}
+	return net.ListenTCP("tcp4", address)
+}
+
+// Serve is Listen on what Open has opened, by this process or another.
+func Serve(listener net.Listener, token string, identities Identities, o Options) *Server {
 	s := &Server{
 		token: token, host: listener.Addr().String(), identities: identities,
 		users: newUsers(o.AllowUIDs), listener: listener, served: make(chan struct{}),
@@ -87,7 +97,7 @@ func Listen(token string, identities Identities, o Options) (*Server, error) {
 		defer close(s.served)
 		_ = s.http.Serve(listener) // ErrServerClosed, by Close
 	}()
-	return s, nil
+	return s
 }
 
 // URL is where the identity name is served.

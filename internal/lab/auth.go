@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/lab/iam"
+	"github.com/holdfast/holdfast/internal/lab/logs"
 	"github.com/holdfast/holdfast/internal/lab/policy"
 	"github.com/holdfast/holdfast/internal/lab/s3"
 	"github.com/holdfast/holdfast/internal/lab/sigv4"
@@ -22,6 +23,7 @@ import (
 const (
 	skewLimit   = 5 * time.Minute
 	skewLimitS3 = 15 * time.Minute
+	presignSTS  = 15 * time.Minute
 )
 
 // authenticate verifies the signature and finds the caller. Only a web identity
@@ -100,7 +102,12 @@ func (x *exchange) timely() error {
 		if x.service == "s3" && !x.req.HTTP.URL.Query().Has("X-Amz-Expires") {
 			return x.deny(malformed, "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
 		}
-		if x.auth.Expires > 0 {
+		switch {
+		case x.service == "sts":
+			// Whatever X-Amz-Expires says: pkg/token/token.go of
+			// aws-iam-authenticator, which lives by it.
+			life = presignSTS
+		case x.auth.Expires > 0:
 			life = x.auth.Expires
 		}
 		if now.After(signed.Add(life)) {
@@ -205,6 +212,12 @@ func (x *exchange) permission() (action, resource string) {
 			return "iam:" + x.req.Operation, "*"
 		}
 		return "iam:" + x.req.Operation, "arn:aws:iam::" + x.caller.Account + ":role/" + x.call.Role
+	}
+	if x.service == "eks" {
+		return x.server.eks.Permission(x.eks, x.caller.Account, x.auth.Region)
+	}
+	if x.service == "logs" {
+		return "logs:" + x.req.Operation, logs.ARN(x.caller.Account, x.auth.Region, x.req.Body)
 	}
 	return "sts:" + x.req.Operation, x.call.Role
 }

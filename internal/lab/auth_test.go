@@ -130,8 +130,8 @@ func TestScopeMustFitTheService(t *testing.T) {
 	if status != 400 || !strings.Contains(answer, "scoped to correct service: 'dynamodb'") {
 		t.Error(status, answer)
 	}
-	status, answer = f.signed(f.admin(), "eks", "GET", "/clusters/x", "", nil, nil)
-	if status != 501 || !strings.Contains(answer, "the service eks (GET /clusters/x)") {
+	status, answer = f.signed(f.admin(), "rds", "GET", "/x/y", "", nil, nil)
+	if status != 501 || !strings.Contains(answer, "the service rds (GET /x/y)") {
 		t.Error(status, answer)
 	}
 }

@@ -14,20 +14,21 @@ import (
 type Call struct {
 	Seq       int       `json:"seq"`
 	Time      time.Time `json:"time"`    // of arrival
-	Service   string    `json:"service"` // as signatures name it: sts, iam, s3, dynamodb
+	Service   string    `json:"service"` // as signatures name it: sts, iam, s3, dynamodb, eks, logs
 	Operation string    `json:"operation"`
 	// Principal is the caller's ARN, only if the signature was right.
 	Principal string `json:"principal,omitempty"`
 	AccessKey string `json:"access_key,omitempty"` // as claimed
-	Role      string `json:"role,omitempty"`       // ARN of the role to assume, name of the role to manage
+	Role      string `json:"role,omitempty"`       // ARN of the role to assume or of the access entry, name of the role to manage
 	Bucket    string `json:"bucket,omitempty"`
 	Key       string `json:"key,omitempty"`
 	Table     string `json:"table,omitempty"`
+	Cluster   string `json:"cluster,omitempty"`
 	// Status is 0 if no answer was sent.
 	Status int    `json:"status"`
 	Error  string `json:"error,omitempty"` // AWS's code
 	Detail string `json:"detail,omitempty"`
-	Fault  string `json:"fault,omitempty"` // kind of the fault that hit it
+	Fault  string `json:"fault,omitempty"` // kind of the fault that hit it; limit for a limit
 	// Duration is in nanoseconds, from arrival to answer.
 	Duration time.Duration `json:"duration"`
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -17,7 +18,8 @@ type TokenRequest struct {
 	TTL string `json:"ttl"` // as in "10m"
 }
 
-// serveControl answers /lab/*: calls, faults and tokens. It asks for no
+// serveControl answers /lab/*: calls, faults, tokens, instances and clusters
+// over plain HTTP. It asks for no
 // credentials, so a browser must not get here: not with a page's Origin, and
 // not under a name that was made to point at loopback.
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
@@ -27,6 +29,10 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	}
 	if !ownHost(r.Host) {
 		http.Error(w, "the lab's control paths are at "+s.url+", not at "+r.Host, http.StatusForbidden)
+		return
+	}
+	if rest, ok := strings.CutPrefix(r.URL.Path, controlPath+"k8s/"); ok {
+		s.serveTwin(w, r, rest)
 		return
 	}
 	switch r.Method + " " + r.URL.Path {
@@ -57,8 +63,10 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case "POST /lab/token":
 		s.serveToken(w, r)
+	case "POST /lab/instances":
+		s.serveInstance(w, r)
 	default:
-		http.Error(w, "the lab knows GET /lab/calls, GET, POST and DELETE /lab/faults, and POST /lab/token, not "+r.Method+" "+r.URL.Path, http.StatusNotFound)
+		http.Error(w, "the lab knows GET /lab/calls, GET, POST and DELETE /lab/faults, POST /lab/token and /lab/instances, and /lab/k8s/, not "+r.Method+" "+r.URL.Path, http.StatusNotFound)
 	}
 }
 

@@ -61,8 +61,8 @@ func TestRoles(t *testing.T) {
 	}
 	_, err = c.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("none")})
 	refused(t, err, "NoSuchEntity", 404, "The role with name none cannot be found.")
-	_, err = c.ListUsers(t.Context(), nil)
-	refused(t, err, "HoldfastLabUnsupported", 501, "iam:ListUsers")
+	_, err = c.ListGroups(t.Context(), nil)
+	refused(t, err, "HoldfastLabUnsupported", 501, "iam:ListGroups")
 }
 
 // The failure that access entries suffer from: the same name is another role.

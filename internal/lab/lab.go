@@ -1,6 +1,7 @@
 // Package lab is AWS as far as holdfast and the programs it wraps need it, on
-// loopback, over the real wire protocols: STS, IAM roles, an OIDC issuer, S3
-// and DynamoDB. AWS_ENDPOINT_URL is the only seam.
+// loopback, over the real wire protocols: STS, IAM, an OIDC issuer, S3,
+// DynamoDB, EKS with clusters that let in or refuse, and the logs of those
+// clusters. AWS_ENDPOINT_URL is the only seam.
 //
 // It promises never to be kinder than AWS. Every signature is verified, an
 // expired session is refused on every request with the error of the service
@@ -13,7 +14,8 @@
 // It doesn't have identity-based policies: whoever is in an account may do
 // everything there, except what its session policy leaves out, and except
 // assuming a role, which is for the role's trust policy to allow. Names and
-// data are the same in every region. It keeps everything in memory, serves
+// data are the same in every region, except for clusters and their logs, which
+// belong to the region of the signature. It keeps everything in memory, serves
 // plain HTTP, and listens on loopback only. The packages below say what each
 // service leaves out.
 //
@@ -22,17 +24,22 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/lab/cluster"
 	"github.com/holdfast/holdfast/internal/lab/dynamo"
+	"github.com/holdfast/holdfast/internal/lab/eks"
 	"github.com/holdfast/holdfast/internal/lab/iam"
+	"github.com/holdfast/holdfast/internal/lab/logs"
 	"github.com/holdfast/holdfast/internal/lab/s3"
 	"github.com/holdfast/holdfast/internal/lab/sts"
 )
@@ -46,12 +53,38 @@ type Options struct {
 	Session time.Duration
 	// Latency is waited before each answer. It overrides the world's.
 	Latency time.Duration
+	// Slowness overrides the world's, each that isn't zero.
+	Slowness
+	// UpdateRebinds is the world's, or set here.
+	UpdateRebinds bool
+	// StrictSTSHost makes clusters refuse tokens that were signed for the
+	// lab's own address.
+	StrictSTSHost bool
+	Limits        []Limit // added to the world's; the last of a service wins
+}
+
+// How slow AWS is where nobody says otherwise: settling is made short, so that
+// a test sees a status change and doesn't wait, and health is as EKS has it.
+const (
+	defaultSettle      = 50 * time.Millisecond
+	defaultHealthDelay = 15 * time.Minute
+)
+
+// or fills what is zero from others.
+func (s Slowness) or(others ...Slowness) Slowness {
+	for _, o := range others {
+		s.IAMLag = cmp.Or(s.IAMLag, o.IAMLag)
+		s.Settle = cmp.Or(s.Settle, o.Settle)
+		s.HealthDelay = cmp.Or(s.HealthDelay, o.HealthDelay)
+	}
+	return s
 }
 
 // Server is one lab.
 type Server struct {
 	url     string
 	region  string
+	first   string // account
 	latency time.Duration
 	env     []string
 
@@ -59,7 +92,11 @@ type Server struct {
 	sts       *sts.Service
 	objects   *s3.Store
 	tables    *dynamo.Store
+	eks       *eks.Service
+	logs      *logs.Store
+	plane     *cluster.Plane
 	issuer    *issuer
+	limits    *limiter
 	calls     callLog
 	faults    faultList
 
@@ -147,6 +184,23 @@ func build(o Options, url string) (*Server, error) {
 	s.sts = &sts.Service{Directory: s.directory, Issuer: issuer.url, Keys: issuer.keys(), Default: o.Session}
 	s.objects = s3.NewStore(s.region)
 	s.tables = dynamo.NewStore(s.region)
+	s.logs = logs.New()
+	if s.limits, err = newLimiter(slices.Concat(world.Limits, o.Limits)); err != nil {
+		return nil, fmt.Errorf("lab: %w", err)
+	}
+	slow := o.Slowness.or(world.Slowness, Slowness{Settle: defaultSettle, HealthDelay: defaultHealthDelay})
+	s.directory.Lag = slow.IAMLag
+	s.eks = eks.New(s.directory)
+	s.eks.Settle, s.eks.HealthDelay = slow.Settle, slow.HealthDelay
+	s.eks.UpdateRebinds = world.UpdateRebinds || o.UpdateRebinds
+	s.plane = cluster.New()
+	s.plane.EKS, s.plane.Logs, s.plane.Identify = s.eks, s.logs, s.identify
+	if !o.StrictSTSHost {
+		s.plane.OwnHost = s.host()
+	}
+	if url != bareURL {
+		s.eks.Address = s.plane.Address
+	}
 	s.faults.cleared = make(chan struct{})
 	if err := s.populate(world); err != nil {
 		return nil, err
@@ -184,6 +238,7 @@ func (s *Server) Close() error {
 				s.closeErr = errors.Join(s.closeErr, err)
 			}
 		}
+		s.closeErr = errors.Join(s.closeErr, s.plane.Close())
 		s.inflight.Wait()
 	})
 	return s.closeErr

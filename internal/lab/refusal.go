@@ -43,8 +43,11 @@ func (x *exchange) deny(why refusal, detail string) error {
 	switch x.service {
 	case "s3":
 		return x.denyS3(why, detail)
-	case "dynamodb":
-		return denyJSON(why, detail, x.service)
+	case "dynamodb", "logs":
+		return denyJSON(why, detail, x.service, http.StatusBadRequest)
+	case "eks":
+		// https://docs.aws.amazon.com/eks/latest/APIReference/CommonErrors.html
+		return denyJSON(why, detail, x.service, http.StatusForbidden)
 	}
 	return denyQuery(why, detail, x.service)
 }
@@ -74,7 +77,7 @@ func denyQuery(why refusal, detail, service string) error {
 }
 
 // denyJSON: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
-func denyJSON(why refusal, detail, service string) error {
+func denyJSON(why refusal, detail, service string, status int) error {
 	code, text := "InvalidSignatureException", doesNotMatch
 	switch why {
 	case unsigned:
@@ -94,7 +97,7 @@ func denyJSON(why refusal, detail, service string) error {
 	case forbidden:
 		code, text = "AccessDeniedException", detail
 	}
-	return &wire.Error{Status: http.StatusBadRequest, Code: code, Message: text, Namespace: coral}
+	return &wire.Error{Status: status, Code: code, Message: text, Namespace: coral}
 }
 
 // denyS3: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html

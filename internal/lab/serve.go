@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/lab/dynamo"
+	"github.com/holdfast/holdfast/internal/lab/eks"
 	"github.com/holdfast/holdfast/internal/lab/iam"
+	"github.com/holdfast/holdfast/internal/lab/logs"
 	"github.com/holdfast/holdfast/internal/lab/s3"
 	"github.com/holdfast/holdfast/internal/lab/sigv4"
 	"github.com/holdfast/holdfast/internal/lab/sts"
@@ -30,6 +32,7 @@ type exchange struct {
 	auth    *sigv4.Authorization // nil if unsigned or unreadable
 	authErr error
 	caller  iam.Caller
+	eks     eks.Route // EKS only
 	call    Call
 }
 
@@ -117,10 +120,14 @@ func (x *exchange) read() error {
 }
 
 // route finds service and operation: X-Amz-Target and the Action of the query
-// protocol say it themselves, another scope than S3's is a service that the lab
-// hasn't got, the rest is S3.
+// protocol say it themselves, EKS is known by the scope of its signature,
+// another scope than S3's is a service that the lab hasn't got, the rest is S3.
 func (x *exchange) route() error {
 	r := x.req.HTTP
+	if operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), logs.TargetPrefix); ok {
+		x.set("logs", operation)
+		return nil
+	}
 	if t := r.Header.Get("X-Amz-Target"); t != "" {
 		operation, ok := strings.CutPrefix(t, dynamo.TargetPrefix)
 		if !ok {
@@ -142,6 +149,9 @@ func (x *exchange) route() error {
 	if form.Has("Action") {
 		return x.routeQuery(form)
 	}
+	if x.scope() == "eks" {
+		return x.routeEKS()
+	}
 	if scope := x.scope(); scope != "s3" && scope != "" {
 		x.set(scope, r.Method+" "+r.URL.Path)
 		return wire.Unsupported("the service " + scope + " (" + r.Method + " " + r.URL.Path + ")")
@@ -157,6 +167,19 @@ func (x *exchange) route() error {
 		x.call.Operation = r.Method + " " + r.URL.RequestURI()
 		return wire.Unsupported("s3: " + x.call.Operation)
 	}
+	return nil
+}
+
+func (x *exchange) routeEKS() error {
+	r := x.req.HTTP
+	x.set("eks", r.Method+" "+r.URL.EscapedPath())
+	route, err := eks.Locate(r)
+	if err != nil {
+		return err
+	}
+	x.set("eks", route.Operation)
+	x.eks = route
+	x.call.Cluster, x.call.Role = route.Cluster, route.Principal
 	return nil
 }
 
@@ -196,6 +219,9 @@ func (x *exchange) routeQuery(form url.Values) error {
 
 // answer runs the operation and writes its result.
 func (x *exchange) answer() error {
+	if x.service == "sts" && x.req.Operation != "GetCallerIdentity" && x.asksJSON() {
+		return wire.Unsupported("sts:" + x.req.Operation + " with Accept: application/json")
+	}
 	var result any
 	var err error
 	switch x.service {
@@ -205,6 +231,10 @@ func (x *exchange) answer() error {
 		result, err = x.server.directory.Handle(&x.req, x.caller)
 	case "dynamodb":
 		result, err = x.server.tables.Handle(&x.req, x.caller.Account)
+	case "eks":
+		result, err = x.server.eks.Handle(&x.req, x.caller, x.auth.Region)
+	case "logs":
+		result, err = x.server.logs.Handle(&x.req, x.caller.Account, x.auth.Region)
 	case "s3":
 		result, err = x.server.objects.Handle(&x.req, x.caller.Account)
 	}
@@ -219,11 +249,18 @@ func (x *exchange) write(result any) error {
 	x.stamp()
 	switch x.service {
 	case "sts":
+		if x.asksJSON() {
+			return wire.WriteQueryJSON(x.writer, x.req.Operation, x.req.ID, result)
+		}
 		return wire.WriteQuery(x.writer, sts.Namespace, x.req.Operation, x.req.ID, result)
 	case "iam":
 		return wire.WriteQuery(x.writer, iam.Namespace, x.req.Operation, x.req.ID, result)
 	case "dynamodb":
 		return wire.WriteJSON(x.writer, result)
+	case "eks":
+		return wire.WriteRESTJSON(x.writer, result)
+	case "logs":
+		return wire.WriteJSON11(x.writer, result)
 	}
 	resp := result.(*wire.Response)
 	if resp.Status != 0 {
@@ -231,6 +268,8 @@ func (x *exchange) write(result any) error {
 	}
 	return wire.WriteREST(x.writer, resp)
 }
+
+func (x *exchange) asksJSON() bool { return x.req.HTTP.Header.Get("Accept") == "application/json" }
 
 // stamp sets the headers that every answer has.
 func (x *exchange) stamp() {
@@ -260,10 +299,20 @@ func (x *exchange) refuse(err error) {
 	case "s3":
 		wire.WriteRESTError(x.writer, x.req.HTTP, x.req.ID, s3.HostID(), e)
 	default:
-		// JSON is what most of the services speak that the lab hasn't got.
-		x.writer.Header().Set("X-Amzn-Errortype", e.Code)
-		if err := wire.WriteJSONError(x.writer, dynamo.Namespace, e); err != nil {
+		if err := x.refuseJSON(e); err != nil {
 			http.Error(x.writer, err.Error(), http.StatusInternalServerError)
 		}
 	}
+}
+
+// refuseJSON: JSON is what most of the services speak that the lab hasn't got.
+func (x *exchange) refuseJSON(e *wire.Error) error {
+	switch x.service {
+	case "eks":
+		return wire.WriteRESTJSONError(x.writer, e)
+	case "logs":
+		return wire.WriteJSON11Error(x.writer, e)
+	}
+	x.writer.Header().Set("X-Amzn-Errortype", e.Code)
+	return wire.WriteJSONError(x.writer, dynamo.Namespace, e)
 }

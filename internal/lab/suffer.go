@@ -15,6 +15,10 @@ func (x *exchange) suffer() error {
 	if err := x.wait(time.NewTimer(x.server.latency), nil); err != nil {
 		return err
 	}
+	if account, region, known := x.sender(); known && !x.server.limits.take(account, region, x.service, time.Now()) {
+		x.call.Fault = "limit"
+		return throttled(x.service)
+	}
 	f, cleared, ok := x.server.faults.hit(x.target())
 	if !ok {
 		return nil
@@ -57,6 +61,15 @@ func (x *exchange) wait(timer *time.Timer, cleared <-chan struct{}) error {
 	return nil
 }
 
+// sender is whose limits a request counts against.
+func (x *exchange) sender() (account, region string, known bool) {
+	if x.auth == nil {
+		return "", "", false
+	}
+	c, ok := x.server.directory.Lookup(x.auth.AccessKey)
+	return c.Caller.Account, x.auth.Region, ok
+}
+
 func (x *exchange) target() target {
 	t := target{service: x.service, operation: x.req.Operation, lived: -1}
 	if strings.HasPrefix(x.req.Operation, "AssumeRole") {
@@ -81,6 +94,10 @@ func throttled(service string) error {
 		return wire.Refuse(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
 	case "dynamodb":
 		return &wire.Error{Status: http.StatusBadRequest, Code: "ThrottlingException", Message: "Rate of requests exceeds the allowed throughput.", Namespace: coral}
+	case "logs":
+		return wire.Refuse(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
+	case "eks": // awslabs/amazon-eks-ami#218
+		return wire.Refuse(http.StatusTooManyRequests, "TooManyRequestsException", "Too Many Requests")
 	}
 	return wire.Refuse(http.StatusBadRequest, "Throttling", "Rate exceeded")
 }
@@ -88,6 +105,12 @@ func throttled(service string) error {
 func broken(service string, status int) error {
 	unavailable := status == http.StatusServiceUnavailable
 	switch {
+	case service == "eks" && unavailable:
+		return wire.Refuse(status, "ServiceUnavailableException", "Service Unavailable")
+	case service == "eks":
+		return wire.Refuse(status, "ServerException", "Internal server error")
+	case service == "logs" && unavailable:
+		return wire.Refuse(status, "ServiceUnavailableException", "Service Unavailable")
 	case service == "s3" && unavailable:
 		return wire.Refuse(status, "ServiceUnavailable", "Service is unable to handle request.")
 	case service == "s3":

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/lab/dynamo"
+	"github.com/holdfast/holdfast/internal/lab/eks"
 	"github.com/holdfast/holdfast/internal/lab/iam"
 	"github.com/holdfast/holdfast/internal/lab/s3"
 )
@@ -19,7 +20,20 @@ type World struct {
 	Region   string // "": eu-west-1
 	Session  time.Duration
 	Latency  time.Duration
-	Accounts []Account // the first one's administrator is in Env
+	Slowness // how long AWS takes with what it does
+	// UpdateRebinds makes UpdateAccessEntry bind the entry anew. Whether AWS
+	// does isn't known.
+	UpdateRebinds bool
+	Limits        []Limit
+	Accounts      []Account // the first one's administrator is in Env
+}
+
+// Slowness is how long changes take on AWS's side.
+type Slowness struct {
+	IAMLag time.Duration // until EKS sees a change of a role or a user
+	Settle time.Duration // that CREATING, UPDATING and DELETING last
+	// HealthDelay is how long nodes fail to join before a node group says so.
+	HealthDelay time.Duration
 }
 
 // Account holds what belongs to it. Roles are created in order, so a trust
@@ -32,6 +46,10 @@ type Account struct {
 	Roles     []Role
 	Buckets   []Bucket
 	Tables    []Table
+	Users     []User
+	Profiles  []InstanceProfile
+	Clusters  []eks.Spec
+	Fleets    []Fleet
 }
 
 // Role is a role of an account.
@@ -42,14 +60,17 @@ type Role struct {
 	// Session forces the length of every session of this role, below AWS's
 	// minimum too, whatever the request says.
 	Session time.Duration
+	Age     time.Duration // how long ago it was created
 	Trust   []Trust
 	// TrustPolicy is the policy as JSON, instead of Trust. ${issuer} stands
 	// for the issuer as condition keys name it, ${provider} for its ARN.
 	TrustPolicy string
 }
 
-// Trust is one statement of a trust policy: either Principals or WebIdentity.
+// Trust is one statement of a trust policy: Principals, Services or
+// WebIdentity.
 type Trust struct {
+	Services    []string // for instance ec2.amazonaws.com
 	Principals  []string // ARNs, account IDs or *
 	ExternalID  string
 	WebIdentity bool
@@ -119,6 +140,11 @@ const (
 	kindRole   = "role"
 	kindBucket = "bucket"
 	kindTable  = "table"
+	kindUser   = "user"
+
+	kindProfile = "instance_profile"
+	kindCluster = "cluster"
+	kindFleet   = "fleet"
 )
 
 func (e *placeError) Error() string {
@@ -148,6 +174,7 @@ func (s *Server) populate(w *World) error {
 			s.directory.AddProvider(a.ID, a.Audiences, now)
 		}
 		if i == 0 {
+			s.first = a.ID
 			s.env = []string{
 				"AWS_ENDPOINT_URL=" + s.url,
 				"AWS_REGION=" + s.region, "AWS_DEFAULT_REGION=" + s.region,
@@ -161,10 +188,20 @@ func (s *Server) populate(w *World) error {
 			return err
 		}
 	}
+	for i, a := range w.Accounts {
+		if err := s.populateClusters(i, a, now); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 func (s *Server) populateAccount(i int, a Account, now time.Time) error {
+	for j, u := range a.Users {
+		if err := s.addUser(a.ID, u, now); err != nil {
+			return &placeError{i, kindUser, j, u.Name, err}
+		}
+	}
 	for j, r := range a.Roles {
 		if err := s.addRole(a.ID, r, now); err != nil {
 			return &placeError{i, kindRole, j, r.Name, err}
@@ -200,7 +237,7 @@ func (s *Server) addRole(account string, r Role, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	created, err := s.directory.Put(iam.Role{Account: account, Name: r.Name, Path: r.Path, MaxSession: r.MaxSession, Session: r.Session}, trust, now)
+	created, err := s.directory.Put(iam.Role{Account: account, Name: r.Name, Path: r.Path, MaxSession: r.MaxSession, Session: r.Session}, trust, now.Add(-r.Age))
 	if err != nil {
 		return err
 	}
@@ -255,8 +292,11 @@ func (s *Server) trustPolicy(account string, r Role) (string, error) {
 		condition := map[string]map[string]any{}
 		statement := map[string]any{"Effect": "Allow", "Condition": condition}
 		switch {
-		case t.WebIdentity == (len(t.Principals) > 0):
-			return "", errors.New("a trust needs either principals or web_identity")
+		case oneOf(t.WebIdentity, len(t.Principals) > 0, len(t.Services) > 0) != nil:
+			return "", errors.New("a trust needs either principals or web_identity or services")
+		case len(t.Services) > 0:
+			statement["Principal"] = map[string]any{"Service": t.Services}
+			statement["Action"] = "sts:AssumeRole"
 		case t.WebIdentity:
 			statement["Principal"] = map[string]any{"Federated": provider}
 			statement["Action"] = []string{"sts:AssumeRoleWithWebIdentity", "sts:TagSession", "sts:SetSourceIdentity"}

@@ -18,6 +18,15 @@ import (
 //	session = "6s"
 //	latency = "20ms"
 //
+//	iam_lag        = "10s"
+//	settle         = "2s"
+//	health_delay   = "15m"
+//	update_rebinds = false
+//	limit "eks" {
+//	  rate  = 10
+//	  burst = 20
+//	}
+//
 //	account "111111111111" {
 //	  oidc {
 //	    audiences = ["sts.amazonaws.com"]
@@ -45,13 +54,30 @@ import (
 //	    hash_key = "LockID"
 //	  }
 //	}
+//
+// and, for EKS, what stands at clusterFile.
 type worldFile struct {
 	Region       string        `hcl:"region,optional"`
 	Session      string        `hcl:"session,optional"`
 	SessionRange hcl.Range     `hcl:"session,attr_value_range"`
 	Latency      string        `hcl:"latency,optional"`
 	LatencyRange hcl.Range     `hcl:"latency,attr_value_range"`
+	IAMLag       string        `hcl:"iam_lag,optional"`
+	LagRange     hcl.Range     `hcl:"iam_lag,attr_value_range"`
+	Settle       string        `hcl:"settle,optional"`
+	SettleRange  hcl.Range     `hcl:"settle,attr_value_range"`
+	Health       string        `hcl:"health_delay,optional"`
+	HealthRange  hcl.Range     `hcl:"health_delay,attr_value_range"`
+	Rebinds      bool          `hcl:"update_rebinds,optional"`
+	Limits       []limitFile   `hcl:"limit,block"`
 	Accounts     []accountFile `hcl:"account,block"`
+}
+
+type limitFile struct {
+	Service string    `hcl:"service,label"`
+	Rate    float64   `hcl:"rate"`
+	Burst   int       `hcl:"burst,optional"`
+	Range   hcl.Range `hcl:",def_range"`
 }
 
 type accountFile struct {
@@ -61,6 +87,11 @@ type accountFile struct {
 	Roles   []roleFile   `hcl:"role,block"`
 	Buckets []bucketFile `hcl:"bucket,block"`
 	Tables  []tableFile  `hcl:"table,block"`
+
+	Users    []userFile    `hcl:"user,block"`
+	Profiles []profileFile `hcl:"instance_profile,block"`
+	Clusters []clusterFile `hcl:"cluster,block"`
+	Fleets   []fleetFile   `hcl:"fleet,block"`
 }
 
 type oidcFile struct {
@@ -75,11 +106,14 @@ type roleFile struct {
 	MaxRange     hcl.Range   `hcl:"max_session_duration,attr_value_range"`
 	Session      string      `hcl:"session,optional"`
 	SessionRange hcl.Range   `hcl:"session,attr_value_range"`
+	Age          string      `hcl:"age,optional"`
+	AgeRange     hcl.Range   `hcl:"age,attr_value_range"`
 	Policy       string      `hcl:"trust_policy,optional"`
 	Trust        []trustFile `hcl:"trust,block"`
 }
 
 type trustFile struct {
+	Services    []string `hcl:"services,optional"`
 	Principals  []string `hcl:"principals,optional"`
 	ExternalID  string   `hcl:"external_id,optional"`
 	WebIdentity bool     `hcl:"web_identity,optional"`
@@ -174,6 +208,15 @@ func (in worldFile) world() (*World, hcl.Diagnostics) {
 		return d
 	}
 	w := &World{Region: in.Region, Session: duration(in.Session, in.SessionRange), Latency: duration(in.Latency, in.LatencyRange)}
+	w.Slowness = Slowness{duration(in.IAMLag, in.LagRange), duration(in.Settle, in.SettleRange), duration(in.Health, in.HealthRange)}
+	w.UpdateRebinds = in.Rebinds
+	for _, l := range in.Limits {
+		limit := Limit{Service: l.Service, Rate: l.Rate, Burst: l.Burst}
+		if err := limit.Check(); err != nil {
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Subject: &l.Range, Summary: err.Error()})
+		}
+		w.Limits = append(w.Limits, limit)
+	}
 	if err := validSession(w.Session); err != nil {
 		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Subject: &in.SessionRange, Summary: "session " + err.Error()})
 	}
@@ -184,7 +227,7 @@ func (in worldFile) world() (*World, hcl.Diagnostics) {
 		}
 		for _, r := range a.Roles {
 			role := Role{Name: r.Name, Path: r.Path, TrustPolicy: r.Policy,
-				MaxSession: duration(r.MaxSession, r.MaxRange), Session: duration(r.Session, r.SessionRange)}
+				MaxSession: duration(r.MaxSession, r.MaxRange), Session: duration(r.Session, r.SessionRange), Age: duration(r.Age, r.AgeRange)}
 			for _, t := range r.Trust {
 				role.Trust = append(role.Trust, Trust(t))
 			}
@@ -195,6 +238,9 @@ func (in worldFile) world() (*World, hcl.Diagnostics) {
 		}
 		for _, t := range a.Tables {
 			account.Tables = append(account.Tables, Table{Name: t.Name, HashKey: t.HashKey})
+		}
+		if err := a.kubernetes(&account, duration); err != nil {
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Subject: &a.Range, Summary: err.Error()})
 		}
 		w.Accounts = append(w.Accounts, account)
 	}
@@ -212,6 +258,14 @@ func (in worldFile) diagnostic(e *placeError) *hcl.Diagnostic {
 		at = account.Buckets[e.index].Range
 	case kindTable:
 		at = account.Tables[e.index].Range
+	case kindUser:
+		at = account.Users[e.index].Range
+	case kindProfile:
+		at = account.Profiles[e.index].Range
+	case kindCluster:
+		at = account.Clusters[e.index].Range
+	case kindFleet:
+		at = account.Fleets[e.index].Range
 	}
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Subject: &at, Summary: e.err.Error()}
 }

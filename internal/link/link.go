@@ -56,6 +56,7 @@ type End struct {
 // the identity of the run.
 type Ask struct {
 	Identity    string `json:"identity,omitempty"`      // by its name in holdfast.hcl
+	Role        string `json:"role,omitempty"`          // by its ARN, if it is declared
 	AccessKeyID string `json:"access_key_id,omitempty"` // that somebody put into its environment
 	Dir         string `json:"dir,omitempty"`           // where it will work
 	Direct      bool   `json:"direct,omitempty"`        // its user started it under holdfast

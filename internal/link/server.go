@@ -45,8 +45,17 @@ type Server struct {
 	changed chan struct{} // closed and replaced when an entry ends
 }
 
-// Listen opens the socket at path with mode 0600 and serves until Close.
+// Listen opens the socket at path and serves until Close.
 func Listen(path string, welcome Welcomer, gone Gone) (*Server, error) {
+	listener, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return Serve(listener, welcome, gone), nil
+}
+
+// Open opens the socket at path with mode 0600.
+func Open(path string) (*net.UnixListener, error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -54,10 +63,15 @@ func Listen(path string, welcome Welcomer, gone Gone) (*Server, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
+	return listener, nil
+}
+
+// Serve is Listen on what Open has opened, by this process or another.
+func Serve(listener *net.UnixListener, welcome Welcomer, gone Gone) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{welcome: welcome, gone: gone, listener: listener, ctx: ctx, cancel: cancel, changed: make(chan struct{})}
 	s.work.Go(s.accept)
-	return s, nil
+	return s
 }
 
 // Close ends every conversation and waits for them.

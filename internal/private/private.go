@@ -39,6 +39,9 @@ func NewDir(runtimeDir string) (*Dir, error) {
 	return &Dir{path}, nil
 }
 
+// UseDir is a directory that NewDir made, in another process.
+func UseDir(path string) *Dir { return &Dir{path} }
+
 // Path is the directory, or the file name in it.
 func (d *Dir) Path(name ...string) string {
 	return filepath.Join(append([]string{d.path}, name...)...)

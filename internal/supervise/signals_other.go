@@ -15,6 +15,8 @@ func caught(bool) []os.Signal { return endings() }
 
 func endings() []os.Signal { return []os.Signal{os.Interrupt} }
 
+func terminate(p *os.Process) { _ = p.Kill() }
+
 func ownSession() *syscall.SysProcAttr { return nil }
 
 func executable(fs.FileInfo) bool { return true }

@@ -29,6 +29,8 @@ func caught(ownSession bool) []os.Signal {
 
 func endings() []os.Signal { return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} }
 
+func terminate(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }
+
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 func executable(info fs.FileInfo) bool { return info.Mode()&0o111 != 0 }

@@ -1,14 +1,18 @@
-// Package iam (lab) is the lab's directory: accounts, their administrators,
-// roles, OIDC providers and the sessions that STS issued; and the IAM
-// operations on roles and providers.
+// Package iam (lab) is the lab's directory: accounts, users, roles, instance
+// profiles, OIDC providers and the sessions that STS issued; and the IAM
+// operations on them.
 //
-// It promises unique IDs as IAM has them: a role that is deleted and created
-// again is another role. Sessions of the old one are refused, and a trust
-// policy that named the old one no longer matches and shows its bare ID.
+// It promises unique IDs as IAM has them: a role or user that is deleted and
+// created again is another one. Sessions of the old role are refused, and a
+// trust policy that named the old one no longer matches and shows its bare ID.
+// With Lag set, other services see an ARN as it was that long ago, so that a
+// fresh role is unknown to them or still has the old one's ID.
 //
 // It has no identity-based policies: whoever is in an account may do
-// everything there that a session policy doesn't forbid. It has no groups,
-// instance profiles, permissions boundaries or service-linked roles.
+// everything there that a session policy doesn't forbid, and an attached
+// policy is remembered and gives nothing. It has no groups, permissions
+// boundaries, customer-managed policies or inline policies. A service-linked
+// role comes from a world only. IAM and STS themselves never lag.
 package iam
 
 import (
@@ -28,8 +32,12 @@ const Partition = "aws"
 // Directory is safe for concurrent use.
 type Directory struct {
 	issuer string // URL of the lab's OIDC issuer, without the scheme
+	// Lag is how long other services take to see a change. Set it before use.
+	Lag time.Duration
 
 	mu       sync.Mutex
+	ids      map[string]string // by unique ID: the ARN of who lives
+	past     map[string][]incarnation
 	accounts map[string]*account
 	keys     map[string]*Credential
 	issued   map[string]*Session // by role ARN: the session issued last
@@ -38,6 +46,8 @@ type Directory struct {
 type account struct {
 	id        string
 	roles     map[string]*Role // by lower-case name: IAM doesn't tell case apart
+	users     map[string]*User // the same
+	profiles  map[string]*profile
 	providers map[string]*Provider
 }
 
@@ -54,7 +64,7 @@ type Caller struct {
 	Account string
 	ARN     string
 	UserID  string   // AIDA…, or AROA…:session
-	Session *Session // nil for an administrator
+	Session *Session // nil for a user
 }
 
 // Session is what STS issued.
@@ -77,21 +87,24 @@ func New(issuer string) *Directory {
 		accounts: map[string]*account{},
 		keys:     map[string]*Credential{},
 		issued:   map[string]*Session{},
+		ids:      map[string]string{},
+		past:     map[string][]incarnation{},
 	}
 }
+
+// Administrator is the user that every account has from the start.
+const Administrator = "administrator"
 
 // AddAccount creates an account and returns its administrator's keys.
 func (d *Directory) AddAccount(id string) Credential {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.accounts[id] = &account{id: id, roles: map[string]*Role{}, providers: map[string]*Provider{}}
-	c := Credential{
-		AccessKey: "AKIA" + uniqueID(16),
-		Secret:    secret(30),
-		Caller:    Caller{Account: id, ARN: "arn:aws:iam::" + id + ":user/administrator", UserID: "AIDA" + uniqueID(17)},
+	acct := &account{
+		id: id, roles: map[string]*Role{}, users: map[string]*User{},
+		profiles: map[string]*profile{}, providers: map[string]*Provider{},
 	}
-	d.keys[c.AccessKey] = &c
-	return c
+	d.accounts[id] = acct
+	return *d.addKey(acct, d.putUser(acct, User{Name: Administrator}, time.Now(), time.Time{}))
 }
 
 // Lookup finds an access key. The key of a session whose role is gone isn't
@@ -152,6 +165,17 @@ func (d *Directory) Role(arn string) (Role, bool) {
 		return Role{}, false
 	}
 	return *r, true
+}
+
+// RoleNamed finds a role of an account by its name.
+func (d *Directory) RoleNamed(accountID, name string) (Role, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	acct := d.accounts[accountID]
+	if acct == nil || acct.roles[strings.ToLower(name)] == nil {
+		return Role{}, false
+	}
+	return *acct.roles[strings.ToLower(name)], true
 }
 
 func (d *Directory) role(arn string) *Role {

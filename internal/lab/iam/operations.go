@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ func (d *Directory) Handle(r *wire.Request, caller Caller) (any, error) {
 	case "ListRoles":
 		return d.listRoles(acct, p)
 	case "DeleteRole":
-		return deleteRole(acct, p)
+		return d.deleteRole(acct, p, r.Now)
 	case "UpdateRole":
 		return updateRole(acct, p)
 	case "UpdateAssumeRolePolicy":
@@ -56,6 +55,47 @@ func (d *Directory) Handle(r *wire.Request, caller Caller) (any, error) {
 		return listProviders(acct, p)
 	case "DeleteOpenIDConnectProvider":
 		return deleteProvider(acct, p)
+	}
+	return d.handleMore(acct, p, r)
+}
+
+// handleMore answers what isn't about roles and providers themselves.
+func (d *Directory) handleMore(acct *account, p *wire.Params, r *wire.Request) (any, error) {
+	switch r.Operation {
+	case "AttachRolePolicy":
+		return attachRolePolicy(acct, p)
+	case "DetachRolePolicy":
+		return detachRolePolicy(acct, p)
+	case "ListAttachedRolePolicies":
+		return listAttachedRolePolicies(acct, p)
+	case "ListRolePolicies":
+		return listRolePolicies(acct, p)
+	case "CreateUser":
+		return d.createUser(acct, p, r.Now)
+	case "GetUser":
+		return getUser(acct, p)
+	case "ListUsers":
+		return listUsers(acct, p)
+	case "DeleteUser":
+		return d.deleteUser(acct, p, r.Now)
+	case "CreateAccessKey":
+		return d.createAccessKey(acct, p, r.Now)
+	case "ListAccessKeys":
+		return d.listAccessKeys(acct, p)
+	case "DeleteAccessKey":
+		return d.deleteAccessKey(acct, p)
+	case "CreateInstanceProfile":
+		return createProfile(acct, p, r.Now)
+	case "GetInstanceProfile":
+		return getProfile(acct, p)
+	case "ListInstanceProfiles", "ListInstanceProfilesForRole":
+		return listProfiles(acct, p)
+	case "DeleteInstanceProfile":
+		return deleteProfile(acct, p)
+	case "AddRoleToInstanceProfile":
+		return addRoleToProfile(acct, p)
+	case "RemoveRoleFromInstanceProfile":
+		return removeRoleFromProfile(acct, p)
 	}
 	return nil, wire.Unsupported("iam:" + r.Operation)
 }
@@ -71,6 +111,9 @@ func (d *Directory) createRole(acct *account, p *wire.Params, now time.Time) (an
 	if !ValidPath(path) {
 		return nil, wire.Refuse(http.StatusBadRequest, "ValidationError",
 			"The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+	}
+	if strings.HasPrefix(path, ServicePath) {
+		return nil, wire.Refuse(http.StatusBadRequest, "ValidationError", "Path "+path+" is reserved for service-linked roles.")
 	}
 	limit, err := maxSession(p)
 	if err != nil {
@@ -170,36 +213,15 @@ func (d *Directory) getRole(acct *account, p *wire.Params) (any, error) {
 }
 
 func (d *Directory) listRoles(acct *account, p *wire.Params) (any, error) {
-	prefix, marker := p.Get("PathPrefix"), p.Get("Marker")
-	limit, sent, err := p.Int("MaxItems")
+	prefix := p.Get("PathPrefix")
+	names, rest, err := pageOf(p, acct.roles, func(r *Role) bool { return strings.HasPrefix(r.Path, prefix) })
 	if err != nil {
 		return nil, err
 	}
-	if !sent {
-		limit = 100
-	}
-	if limit < 1 || limit > 1000 {
-		return nil, wire.Invalid(limit, "maxItems", "Member must have value between 1 and 1000")
-	}
-	if err := p.Unread(); err != nil {
-		return nil, err
-	}
-	var names []string
-	for name, r := range acct.roles {
-		if strings.HasPrefix(r.Path, prefix) && name > marker {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
 	result := struct {
-		Roles       []roleXML `xml:"Roles>member"`
-		IsTruncated bool
-		Marker      string `xml:",omitempty"`
-	}{}
-	if len(names) > limit {
-		names = names[:limit]
-		result.IsTruncated, result.Marker = true, names[limit-1]
-	}
+		Roles []roleXML `xml:"Roles>member"`
+		more
+	}{more: rest}
 	for _, name := range names {
 		shown, err := d.roleXML(acct.roles[name])
 		if err != nil {
@@ -211,13 +233,28 @@ func (d *Directory) listRoles(acct *account, p *wire.Params) (any, error) {
 	return result, nil
 }
 
-func deleteRole(acct *account, p *wire.Params) (any, error) {
+func (d *Directory) deleteRole(acct *account, p *wire.Params, now time.Time) (any, error) {
 	r, err := named(acct, p)
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case strings.HasPrefix(r.Path, ServicePath):
+		return nil, wire.Refuse(http.StatusBadRequest, "UnmodifiableEntity",
+			"Cannot perform the operation on the protected role '"+r.Name+"' - this role is only modifiable by AWS")
+	case len(profilesOf(acct, r)) > 0:
+		return nil, conflict("Cannot delete entity, must remove roles from instance profile first.")
+	case len(r.attached) > 0:
+		return nil, conflict("Cannot delete entity, must detach all policies first.")
+	}
 	delete(acct.roles, strings.ToLower(r.Name))
+	d.died(r.ARN, r.ID, now)
 	return nil, nil
+}
+
+// conflict: https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+func conflict(message string) error {
+	return wire.Refuse(http.StatusConflict, "DeleteConflict", message)
 }
 
 func updateRole(acct *account, p *wire.Params) (any, error) {

@@ -29,6 +29,8 @@ type Role struct {
 	Trusts *policy.Document
 	trust  string // the same as text
 	tags   [][2]string
+	// attached are the ARNs of managed policies.
+	attached []string
 }
 
 // Limits of MaxSessionDuration.
@@ -45,12 +47,46 @@ func (d *Directory) Put(r Role, trust string, now time.Time) (Role, error) {
 	if err != nil {
 		return Role{}, err
 	}
+	d.past[created.ARN][0].from = time.Time{} // a world's roles were always there
+	return *created, nil
+}
+
+// Copy creates a role like one that exists under another name: for the many of
+// a fleet, whose trust policy needn't be read again.
+func (d *Directory) Copy(like Role, name string, now time.Time) (Role, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := like
+	r.Name = name
+	created, err := d.enrol(d.accounts[r.Account], r, now)
+	if err != nil {
+		return Role{}, err
+	}
+	d.past[created.ARN][0].from = time.Time{}
 	return *created, nil
 }
 
 func (d *Directory) put(acct *account, r Role, trust string, now time.Time) (*Role, error) {
-	if acct.roles[strings.ToLower(r.Name)] != nil {
-		return nil, wire.Refuse(http.StatusConflict, "EntityAlreadyExists", "Role with name "+r.Name+" already exists.")
+	if err := vacant(acct, r.Name); err != nil {
+		return nil, err
+	}
+	if err := d.setTrust(&r, trust); err != nil {
+		return nil, err
+	}
+	return d.enrol(acct, r, now)
+}
+
+func vacant(acct *account, name string) error {
+	if acct.roles[strings.ToLower(name)] != nil {
+		return wire.Refuse(http.StatusConflict, "EntityAlreadyExists", "Role with name "+name+" already exists.")
+	}
+	return nil
+}
+
+// enrol gives a role whose trust policy is read its ID and its place.
+func (d *Directory) enrol(acct *account, r Role, now time.Time) (*Role, error) {
+	if err := vacant(acct, r.Name); err != nil {
+		return nil, err
 	}
 	if r.Path == "" {
 		r.Path = "/"
@@ -61,10 +97,8 @@ func (d *Directory) put(acct *account, r Role, trust string, now time.Time) (*Ro
 	r.ID = "AROA" + uniqueID(17)
 	r.ARN = "arn:aws:iam::" + r.Account + ":role" + r.Path + r.Name
 	r.Created = now.UTC().Truncate(time.Second)
-	if err := d.setTrust(&r, trust); err != nil {
-		return nil, err
-	}
 	acct.roles[strings.ToLower(r.Name)] = &r
+	d.born(r.ARN, r.ID, now)
 	return &r, nil
 }
 
@@ -122,48 +156,31 @@ func (d *Directory) principalID(written string) (string, error) {
 		return acct.roles[strings.ToLower(roleName)].ID + ":" + session, nil
 	}
 	rest, ok := strings.CutPrefix(written, "arn:aws:iam::")
-	accountID, resource, _ := strings.Cut(rest, ":")
+	_, resource, _ := strings.Cut(rest, ":")
 	switch {
 	case !ok:
 		return "", invalid
 	case resource == "root":
 		return written, nil
-	case resource == "user/administrator" && d.accounts[accountID] != nil:
-		return d.administrator(accountID).Caller.UserID, nil
 	}
 	if r := d.role(written); r != nil {
 		return r.ID, nil
 	}
-	return "", invalid
-}
-
-func (d *Directory) administrator(accountID string) *Credential {
-	for _, c := range d.keys {
-		if c.Caller.Session == nil && c.Caller.Account == accountID {
-			return c
-		}
+	if u := d.user(written); u != nil {
+		return u.ID, nil
 	}
-	return &Credential{}
+	return "", invalid
 }
 
 // arnOf is the ARN behind a stored ID, "" if its owner is gone.
 func (d *Directory) arnOf(id string) string {
 	bare, session, isSession := strings.Cut(id, ":")
-	for _, acct := range d.accounts {
-		if admin := d.administrator(acct.id); admin.Caller.UserID == id {
-			return admin.Caller.ARN
-		}
-		for _, r := range acct.roles {
-			switch {
-			case r.ID != bare:
-			case isSession:
-				return "arn:aws:sts::" + acct.id + ":assumed-role/" + r.Name + "/" + session
-			default:
-				return r.ARN
-			}
-		}
+	arn := d.ids[bare]
+	if arn == "" || !isSession {
+		return arn
 	}
-	return ""
+	r := d.role(arn)
+	return "arn:" + Partition + ":sts::" + r.Account + ":assumed-role/" + r.Name + "/" + session
 }
 
 // shownTrust is the trust policy as GetRole shows it: an ARN for every

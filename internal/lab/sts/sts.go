@@ -80,7 +80,7 @@ func (s *Service) Handle(r *wire.Request, caller iam.Caller) (any, error) {
 		}
 		return struct {
 			Arn     string
-			UserID  string `xml:"UserId"`
+			UserID  string `xml:"UserId" json:"UserId"`
 			Account string
 		}{caller.ARN, caller.UserID, caller.Account}, nil
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"net/http"
@@ -25,6 +26,19 @@ func WriteQuery(w http.ResponseWriter, namespace, operation, requestID string, r
 	}
 	fmt.Fprintf(&b, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", requestID, operation)
 	send(w, http.StatusOK, "text/xml", b.Bytes())
+	return nil
+}
+
+// WriteQueryJSON writes a query-protocol answer as JSON, which STS sends to a
+// client that asks for it with Accept, as aws-iam-authenticator does.
+func WriteQueryJSON(w http.ResponseWriter, operation, requestID string, result any) error {
+	body, err := json.Marshal(map[string]any{operation + "Response": map[string]any{
+		operation + "Result": result, "ResponseMetadata": map[string]string{"RequestId": requestID},
+	}})
+	if err != nil {
+		return fmt.Errorf("%s result as JSON: %w", operation, err)
+	}
+	send(w, http.StatusOK, "application/json", body)
 	return nil
 }
 

@@ -86,3 +86,48 @@ func sendJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
 	send(w, status, "application/x-amz-json-1.0", body)
 }
+
+// WriteRESTJSON writes an answer of the REST-JSON protocol, as EKS sends it.
+// https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html
+func WriteRESTJSON(w http.ResponseWriter, result any) error {
+	body, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("result as JSON: %w", err)
+	}
+	send(w, http.StatusOK, "application/json", body)
+	return nil
+}
+
+// WriteRESTJSONError writes an error of the REST-JSON protocol.
+func WriteRESTJSONError(w http.ResponseWriter, e *Error) error {
+	fields := map[string]any{"message": e.Message}
+	maps.Copy(fields, e.Detail)
+	body, err := json.Marshal(fields)
+	if err != nil {
+		return fmt.Errorf("error as JSON: %w", err)
+	}
+	w.Header().Set("X-Amzn-Errortype", e.Code)
+	send(w, e.Status, "application/json", body)
+	return nil
+}
+
+// WriteJSON11 writes an answer of the JSON 1.1 protocol, as CloudWatch Logs
+// sends it. https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+func WriteJSON11(w http.ResponseWriter, result any) error {
+	body, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("result as JSON: %w", err)
+	}
+	send(w, http.StatusOK, "application/x-amz-json-1.1", body)
+	return nil
+}
+
+// WriteJSON11Error writes an error of the JSON 1.1 protocol.
+func WriteJSON11Error(w http.ResponseWriter, e *Error) error {
+	body, err := json.Marshal(map[string]any{"__type": e.Code, "message": e.Message})
+	if err != nil {
+		return fmt.Errorf("error as JSON: %w", err)
+	}
+	send(w, e.Status, "application/x-amz-json-1.1", body)
+	return nil
+}

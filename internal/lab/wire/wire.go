@@ -1,6 +1,7 @@
 // Package wire (lab) holds what the lab's services share on the wire: a routed
-// request, an answer, an error with AWS's code and status, and the three ways
-// in which AWS writes them down (query XML, REST XML, JSON 1.0).
+// request, an answer, an error with AWS's code and status, and the ways in
+// which AWS writes them down (query as XML and JSON, REST XML, REST JSON, JSON
+// 1.0 and 1.1).
 //
 // It knows no service and no credential. What a service doesn't know it
 // answers with Unsupported, so that a client never mistakes a guess for AWS.
