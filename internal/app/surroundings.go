@@ -18,6 +18,7 @@ import (
 type surroundings struct {
 	facts   precedence.Facts
 	clients []code.Client
+	auth    []string // where code reads a cluster's token
 	unseen  []string // what couldn't be looked at, in words
 }
 
@@ -46,6 +47,9 @@ func (s *surroundings) readCode(dir, engine string) {
 		s.unseen = append(s.unseen, err.Error())
 	}
 	s.clients = append(s.clients, read.Clients...)
+	for _, at := range read.ClusterAuth {
+		s.auth = append(s.auth, at.String())
+	}
 	for _, problem := range read.Problems {
 		s.unseen = append(s.unseen, problem.Range.String()+": "+problem.Message)
 	}

@@ -83,10 +83,13 @@ func packages() map[string]place {
 		"internal/event":  {layer: words},
 		"internal/report": {layer: words},
 
+		"internal/kubetoken": {layer: words},
+
 		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
 		"internal/tf/log":  {layer: files},
 
 		"internal/assign":     {layer: logic},
+		"internal/doctor":     {layer: logic, also: map[string]string{"internal/precedence": "which source wins is a part of its answer, and decided there"}},
 		"internal/keeper":     {layer: logic},
 		"internal/precedence": {layer: logic, also: map[string]string{"os": "os.Expand, which is a function of its arguments"}},
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},

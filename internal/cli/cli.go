@@ -113,7 +113,8 @@ renew while the command runs.`,
 	}
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.AddCommand(runCommand(p), agentCommand(p), credentialsCommand(p), terragruntAuthCommand(p), versionCommand(p))
+	root.AddCommand(runCommand(p), agentCommand(p), credentialsCommand(p), doctorCommand(p), eksTokenCommand(p),
+		policyCommand(p), setupCommand(p), terragruntAuthCommand(p), versionCommand(p))
 	return root
 }
 
@@ -142,7 +143,7 @@ func printUsage(cmd *cobra.Command) error {
 // of holdfast's own, with an exit code that no child of its has to share.
 func usage(cmd *cobra.Command, err error) error {
 	e := &cure.Error{What: err.Error(), Cure: cmd.CommandPath() + " --help", Class: cure.Usage, Err: err}
-	if cmd.Name() == "run" {
+	if cmd.CommandPath() == "holdfast run" {
 		return &exit{app.ExitOwn, e}
 	}
 	return e

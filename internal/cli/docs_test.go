@@ -122,6 +122,7 @@ func TestDocsOfTheReportNameEveryField(t *testing.T) {
 		}
 	}
 	walk(reflect.TypeFor[report.Run]())
+	walk(reflect.TypeFor[report.Doctor]())
 }
 
 func TestDocsOfConfigurationAreValid(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,7 +23,7 @@ import (
 // standIn is the script command `standin`: servers that a CI system or a pod
 // has, with tokens of the lab's issuer.
 //
-//	standin github [SUB|hang|403]    GitHub's token endpoint, and a job that may ask it
+//	standin github [SUB|once|403]    GitHub's token endpoint, and a job that may ask it
 //	standin pod                      the EKS Pod Identity agent, and a pod's variables
 //	standin keys                     a session of the role ci, as keys in the environment
 //	standin azure                    Azure DevOps's token endpoint, its address in SYSTEM_OIDCREQUESTURI
@@ -77,24 +78,30 @@ func standIn(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(s.Close)
 }
 
-// github makes tokens of five minutes for whoever has the job's secret.
+// github makes tokens of five minutes for whoever has the job's secret; with
+// the mode "once" it makes one, and hangs from then on.
 type github struct {
-	lab  *lab.Server
-	mode string
-	done chan struct{}
+	lab   *lab.Server
+	mode  string
+	asked atomic.Int64
+	done  chan struct{}
 }
 
 func (g *github) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Header.Get("Authorization") != "bearer request-secret" || g.mode == "403":
 		http.Error(w, "no", http.StatusForbidden)
-	case g.mode == "hang":
+	case g.mode == "once" && g.asked.Add(1) > 1:
 		select {
 		case <-g.done:
 		case <-r.Context().Done():
 		}
 	default:
-		fmt.Fprintf(w, `{"count":1,"value":%q}`, g.lab.WebIdentityToken(g.mode, r.URL.Query().Get("audience"), 5*time.Minute))
+		subject := g.mode
+		if subject == "once" {
+			subject = "system:serviceaccount:ci:runner"
+		}
+		fmt.Fprintf(w, `{"count":1,"value":%q}`, g.lab.WebIdentityToken(subject, r.URL.Query().Get("audience"), 5*time.Minute))
 	}
 }
 

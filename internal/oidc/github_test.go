@@ -53,8 +53,12 @@ func TestGitHubThatDoesNotGiveOne(t *testing.T) {
 	}{
 		{"5xx", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, "503 Service Unavailable", true},
 		{"429", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, "429", true},
-		{"403", func(w http.ResponseWriter, r *http.Request) { http.Error(w, r.Header.Get("Authorization"), 403) }, "403 Forbidden", false},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) }, "307", false},
+		{"403", func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, r.Header.Get("Authorization"), http.StatusForbidden)
+		}, "403 Forbidden", false},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, "307", false},
 		{"html", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, "6 bytes holds no token", false},
 		{"empty", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"value":""}`) }, "holds no token", false},
 		{"not a JWT", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"value":"sIgNaTuRe"}`) }, "isn't a JWT", false},

@@ -1,8 +1,9 @@
-// Package profile (adapter) reads AWS configuration files and writes the
-// private copies that a child process gets, in which the selected profile gives
-// no credentials.
+// Package profile (adapter) reads AWS configuration files, writes the private
+// copies that a child process gets, in which the selected profile gives no
+// credentials, and puts a profile of ours into a user's own file.
 //
-// It promises that reading never changes a file, that a copy differs from its
+// It promises that reading never changes a file, that a profile of ours can be
+// taken out again without a byte left behind, that a copy differs from its
 // original by whole lines only, all of them settings that give credentials in
 // the profiles that were asked for, and that copies are readable by their
 // owner alone. No value of a secret leaves it.

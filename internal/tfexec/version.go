@@ -71,3 +71,6 @@ func parseVersion(out []byte) (Version, error) {
 	}
 	return v, nil
 }
+
+// String is MAJOR.MINOR.PATCH.
+func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }

@@ -109,7 +109,12 @@ type Problem struct {
 
 // Code is what a directory, and the local modules it calls, say.
 type Code struct {
-	Clients  []Client
+	Clients []Client
+
+	// ClusterAuth is where a cluster's token is read, which is fixed for the
+	// whole run: data "aws_eks_cluster_auth".
+	ClusterAuth []Range
+
 	Problems []Problem
 	Files    []string
 }

@@ -14,6 +14,7 @@ type module struct {
 	clients  []Client
 	problems []Problem
 	sources  []string // local modules, relative
+	auth     []Range  // data "aws_eks_cluster_auth"
 }
 
 func rootSchema() *hcl.BodySchema {
@@ -43,8 +44,11 @@ func (m *module) add(name string, src []byte) {
 				m.provider(block, over)
 			}
 		case "data":
-			if block.Labels[0] == "terraform_remote_state" {
+			switch block.Labels[0] {
+			case "terraform_remote_state":
 				m.remoteState(block, over)
+			case "aws_eks_cluster_auth":
+				m.auth = append(m.auth, ranged(block.DefRange))
 			}
 		case "module":
 			m.module(block.Body)

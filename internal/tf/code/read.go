@@ -64,6 +64,7 @@ func (r *reader) dir(dir string) {
 	}
 	r.code.Clients = append(r.code.Clients, m.clients...)
 	r.code.Problems = append(r.code.Problems, m.problems...)
+	r.code.ClusterAuth = append(r.code.ClusterAuth, m.auth...)
 	for _, source := range m.sources {
 		r.dir(filepath.Join(dir, filepath.FromSlash(source)))
 	}
@@ -136,7 +137,7 @@ func override(name string) bool {
 func Parse(name string, src []byte) Code {
 	var m module
 	m.add(name, src)
-	c := Code{Clients: m.clients, Problems: m.problems, Files: []string{name}}
+	c := Code{Clients: m.clients, ClusterAuth: m.auth, Problems: m.problems, Files: []string{name}}
 	c.sort()
 	return c
 }
