@@ -200,6 +200,10 @@ func WorkAgent(ctx context.Context, req Request, dirPath string, proc Process, v
 // inherit serves on what the parent opened.
 func (k *keeping) inherit() error {
 	token, err := os.ReadFile(k.dir.Path(tokenName))
+	if os.IsNotExist(err) { // a service manager opened the sockets, and nobody made one yet
+		token = []byte(endpoint.NewToken())
+		_, err = k.dir.Write(tokenName, token)
+	}
 	if err != nil {
 		return err
 	}

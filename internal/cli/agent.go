@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,7 +85,33 @@ taken out there.`,
 
 func bindEndpoint(cmd *cobra.Command, req *app.Request) {
 	cmd.Flags().StringVar(&req.Listen, "listen", "", "`ADDRESS` of the endpoint, on 127.0.0.1 (default: a free port)")
+	cmd.Flags().VarP(uids{&req.AllowUIDs}, "allow-uid", "", "another user who may ask the endpoint (its `UID`); repeat it for more")
 }
+
+// uids is a flag that collects numbers of users.
+type uids struct{ all *[]uint32 }
+
+func (u uids) String() string {
+	if u.all == nil {
+		return ""
+	}
+	var words []string
+	for _, uid := range *u.all {
+		words = append(words, strconv.FormatUint(uint64(uid), 10))
+	}
+	return strings.Join(words, " ")
+}
+
+func (u uids) Set(text string) error {
+	uid, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return errors.New("the number of a user")
+	}
+	*u.all = append(*u.all, uint32(uid))
+	return nil
+}
+
+func (u uids) Type() string { return "UID" }
 
 // given are the flags of a command line as they were given, but for one, for
 // another holdfast's.
@@ -93,6 +120,11 @@ func given(cmd *cobra.Command, but string) []string {
 	for _, name := range []string{"identity", "web-identity-token-file", "profile", "session-name", "external-id", "duration", "region", "listen"} {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && name != but {
 			args = append(args, "--"+name+"="+f.Value.String())
+		}
+	}
+	if f := cmd.Flags().Lookup("allow-uid"); f != nil && f.Changed {
+		for _, uid := range strings.Fields(f.Value.String()) {
+			args = append(args, "--allow-uid="+uid)
 		}
 	}
 	roles, err := cmd.Flags().GetStringArray("role-arn")

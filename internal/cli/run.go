@@ -25,9 +25,8 @@ import (
 // request.
 type runFlags struct {
 	identityFlags
-	allowUIDs []uint
-	explain   bool
-	quiet     bool
+	explain bool
+	quiet   bool
 }
 
 func runCommand(p app.Process) *cobra.Command {
@@ -92,7 +91,7 @@ func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
 	flags.identityFlags.bind(f, req)
 	f.StringVar(&req.Listen, "listen", "", "`ADDRESS` of the endpoint, on 127.0.0.1 (default: a free port)")
 	f.StringVar(&req.Deliver, "deliver", app.DeliverEndpoint, "`HOW` the command gets them: endpoint, process (a profile with credential_process) or env (static keys, which end)")
-	f.UintSliceVar(&flags.allowUIDs, "allow-uid", nil, "another user who may ask the endpoint (a sidecar's `UID`)")
+	f.Var(uids{&req.AllowUIDs}, "allow-uid", "another user who may ask the endpoint (a sidecar's `UID`); repeat it for more")
 	f.BoolVar(&req.AllowOther, "allow-other-credentials", false, "go on where the code names credentials of its own")
 	f.BoolVar(&req.Foreground, "foreground", false, "keep terraform or tofu in the terminal's process group (Ctrl-Z, /dev/tty)")
 	f.BoolVar(&flags.explain, "explain", false, "show what would be changed around the command, and don't start it")
@@ -103,9 +102,6 @@ func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
 func (flags *runFlags) apply(req *app.Request) error {
 	if !slices.Contains([]string{app.DeliverEndpoint, app.DeliverProcess, app.DeliverEnv}, req.Deliver) {
 		return fmt.Errorf("--deliver %q: endpoint, process or env", req.Deliver)
-	}
-	for _, uid := range flags.allowUIDs {
-		req.AllowUIDs = append(req.AllowUIDs, uint32(uid))
 	}
 	return flags.identityFlags.apply(req)
 }
