@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -75,6 +77,29 @@ func child(play string) int {
 		}
 		tell("finished")
 	}
+	return 0
+}
+
+// ask asks the endpoint once, with the token of a file, and prints the answer.
+func ask(url, tokenFile string) int {
+	token, err := os.ReadFile(tokenFile)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	r.Header.Set("Authorization", string(token))
+	resp, err := (&http.Transport{}).RoundTrip(r)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(os.Stdout, resp.Body)
 	return 0
 }
 

@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "terragrunt" {
 		os.Exit(playTerragrunt(os.Args[1:]))
 	}
+	if len(os.Args) == 4 && os.Args[1] == "ask" {
+		os.Exit(ask(os.Args[2], os.Args[3]))
+	}
 	if len(os.Args) == 3 && os.Args[1] == "go-sdk" {
 		os.Exit(goSDK(os.Args[2]))
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -208,6 +209,9 @@ func (k *keeping) inherit() error {
 		return err
 	}
 	k.token, k.file = string(token), k.dir.Path(tokenName)
+	if err := shareToken(k.req.TokenCopy, token); err != nil {
+		return err
+	}
 	tcp, err := net.FileListener(os.NewFile(inheritTCP, "endpoint"))
 	if err != nil {
 		return fmt.Errorf("the endpoint's socket from the agent's parent: %w", err)
@@ -223,6 +227,27 @@ func (k *keeping) inherit() error {
 	unix.SetUnlinkOnClose(false) // the next worker needs it
 	k.endpoint = endpoint.Serve(tcp, k.token, k.service.lookup, endpoint.Options{AllowUIDs: k.req.AllowUIDs})
 	k.link = link.Serve(unix, k.welcome, supervise.Gone)
+	return nil
+}
+
+// shareToken writes a copy of the token that the group of its directory may
+// read: a sidecar's other user, who shares a volume with us and not our own
+// directory.
+func shareToken(path string, token []byte) error {
+	if path == "" {
+		return nil
+	}
+	next, err := os.CreateTemp(filepath.Dir(path), ".token-")
+	if err != nil {
+		return fmt.Errorf("--token-copy: %w", err)
+	}
+	_, err = next.Write(token)
+	if err = errors.Join(err, next.Chmod(0o640), next.Close()); err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("--token-copy: %w", err), os.Remove(next.Name()))
+	}
 	return nil
 }
 

@@ -42,6 +42,7 @@ type Request struct {
 	Region     string
 	Listen     string   // the endpoint's address; a random port of 127.0.0.1 if empty
 	AllowUIDs  []uint32 // users beside ours who may ask the endpoint
+	TokenCopy  string   // a file with the endpoint's token for the group of its directory (an agent's)
 	Deliver    string   // see DeliverEndpoint; the endpoint if empty
 	Foreground bool     // the ordinary process group for a Terraform too
 	AllowOther bool     // go on where the code names other credentials

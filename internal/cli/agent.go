@@ -85,6 +85,7 @@ taken out there.`,
 
 func bindEndpoint(cmd *cobra.Command, req *app.Request) {
 	cmd.Flags().StringVar(&req.Listen, "listen", "", "`ADDRESS` of the endpoint, on 127.0.0.1 (default: a free port)")
+	cmd.Flags().StringVar(&req.TokenCopy, "token-copy", "", "`FILE` for a copy of the token that its directory's group may read")
 	cmd.Flags().VarP(uids{&req.AllowUIDs}, "allow-uid", "", "another user who may ask the endpoint (its `UID`); repeat it for more")
 }
 
@@ -117,7 +118,7 @@ func (u uids) Type() string { return "UID" }
 // another holdfast's.
 func given(cmd *cobra.Command, but string) []string {
 	var args []string
-	for _, name := range []string{"identity", "web-identity-token-file", "profile", "session-name", "external-id", "duration", "region", "listen"} {
+	for _, name := range []string{"identity", "web-identity-token-file", "profile", "session-name", "external-id", "duration", "region", "listen", "token-copy"} {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && name != but {
 			args = append(args, "--"+name+"="+f.Value.String())
 		}
