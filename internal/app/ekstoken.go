@@ -12,7 +12,8 @@ import (
 	"github.com/holdfast/holdfast/internal/precedence"
 )
 
-// EKSToken makes a token for a cluster, with a credential that was got for it.
+// EKSToken makes a token for a cluster, with a credential of the keeper above or
+// of an exchange of our own.
 func EKSToken(ctx context.Context, r Request, p Process, cluster string) (kubetoken.ExecCredential, error) {
 	if err := clusterName(cluster); err != nil {
 		return kubetoken.ExecCredential{}, err
@@ -21,12 +22,20 @@ func EKSToken(ctx context.Context, r Request, p Process, cluster string) (kubeto
 	if err != nil {
 		return kubetoken.ExecCredential{}, &cure.Error{What: err.Error(), Cure: "set apiVersion: client.authentication.k8s.io/v1 in the kubeconfig's exec block", Class: cure.Usage, Err: err}
 	}
-	set, region, err := once(ctx, r, p)
+	one, err := who(r, p)
+	if err != nil {
+		return kubetoken.ExecCredential{}, err
+	}
+	region, err := regionOf(ctx, one)
 	if err != nil {
 		return kubetoken.ExecCredential{}, err
 	}
 	if region == "" {
 		return kubetoken.ExecCredential{}, &cure.Error{What: "no region says which STS the cluster asks", Cure: "name the cluster's:  --region eu-west-1, or AWS_REGION", Class: cure.Usage}
+	}
+	set, err := Credentials(ctx, r, p)
+	if err != nil {
+		return kubetoken.ExecCredential{}, err
 	}
 	now := time.Now()
 	presigned, err := identity.PresignForCluster(ctx, set, region, cluster, now.Add(set.Skew))

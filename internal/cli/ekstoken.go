@@ -19,9 +19,10 @@ block of a kubeconfig or of the kubernetes and helm providers. A client runs it
 again when the token ends after 14 minutes; data "aws_eks_cluster_auth" in code
 can't do that.
 
-Under holdfast run the credential comes from the keeper; elsewhere it is got as
-run would. The token is always signed for AWS's own STS in the region: a cluster
-refuses one for the address that AWS_ENDPOINT_URL names.`,
+Under holdfast run or agent the credential comes from the keeper; elsewhere it
+is got as run would, and kept for the next call. The token is always signed for
+AWS's own STS in the region: a cluster refuses one for the address that
+AWS_ENDPOINT_URL names.`,
 		Example: `  # kubeconfig
   users:
     - name: payments

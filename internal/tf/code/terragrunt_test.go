@@ -43,3 +43,17 @@ func TestClusterAuth(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func FuzzUnit(f *testing.F) {
+	f.Add([]byte("iam_role = \"x\"\nterraform_binary = local.y\n"))
+	f.Add([]byte("iam_role = {"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		var u Unit
+		u.add("terragrunt.hcl", src)
+		for _, s := range []Setting{u.Role, u.Binary} {
+			if s.Name != "" && s.Range.Line == 0 {
+				t.Errorf("%q: %s without a place", src, s.Name)
+			}
+		}
+	})
+}

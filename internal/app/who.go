@@ -3,8 +3,8 @@ package app
 import (
 	"context"
 
-	"github.com/holdfast/holdfast/internal/cred"
-	"github.com/holdfast/holdfast/internal/event"
+	"github.com/holdfast/holdfast/internal/awsapi/identity"
+	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/link"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/source"
@@ -25,21 +25,15 @@ func who(r Request, p Process) (resolved, error) {
 	return found, err
 }
 
-// once gets one credential of an identity, and the region that it is for.
-func once(ctx context.Context, r Request, p Process) (set cred.Set, region string, err error) {
-	one, err := who(r, p)
+// regionOf is the region that an identity's commands are for: the one that was
+// asked for, or what its configuration says.
+func regionOf(ctx context.Context, one resolved) (string, error) {
+	if one.region != "" {
+		return one.region, nil
+	}
+	aws, err := identity.Load(ctx, identity.Options{Profile: one.plan.First.Profile})
 	if err != nil {
-		return cred.Set{}, "", err
+		return "", &cure.Error{What: "can't load the AWS configuration", Why: []string{err.Error()}, Err: err}
 	}
-	s := newService(ctx, p, event.Discard)
-	defer s.close()
-	c, err := s.chain(ctx, one)
-	if err != nil {
-		return cred.Set{}, "", err
-	}
-	if err := c.ready(ctx); err != nil {
-		return cred.Set{}, "", err
-	}
-	set, err = c.last().Get(ctx)
-	return set, c.region, err
+	return aws.Region(), nil
 }
