@@ -177,7 +177,7 @@ func WorkAgent(ctx context.Context, req Request, dirPath string, proc Process, v
 	if err != nil {
 		return err
 	}
-	k := &keeping{job: j, all: all, run: who, service: newService(ctx, proc, j.event), region: who.region, dir: private.UseDir(dirPath)}
+	k := &keeping{job: j, all: all, run: who, service: newService(ctx, proc, j.event), dir: private.UseDir(dirPath)}
 	defer k.service.close()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)

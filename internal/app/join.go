@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/holdfast/holdfast/internal/awsapi/identity"
 	"github.com/holdfast/holdfast/internal/cred"
@@ -106,8 +107,8 @@ func Link(name string, args []string, proc Process, voice Voice) (report.Run, er
 		}
 		return rep, supervise.Replace(path, append([]string{real.Name}, args...), proc.Environ)
 	case err != nil:
-		view := fmt.Sprintf("%v; %s goes on with what it finds", err, name)
-		voice.Event(event.Event{Kind: Noted, Severity: event.Warning, Subject: "run", Message: view})
+		text := fmt.Sprintf("%v; %s goes on with what it finds", err, name)
+		voice.Event(event.Event{Time: time.Now().Round(0), Kind: Noted, Severity: event.Warning, Subject: "run", Message: text})
 		return rep, supervise.Replace(path, append([]string{real.Name}, args...), proc.Environ)
 	}
 	defer client.Close()

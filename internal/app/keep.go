@@ -37,7 +37,10 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	for _, what := range who.plan.Warnings(time.Now()) {
 		j.note(event.Warning, Noted, what)
 	}
-	k := &keeping{job: j, all: all, service: newService(ctx, j.proc, j.event), region: who.region}
+	k := &keeping{job: j, all: all, run: who, service: newService(ctx, j.proc, j.event)}
+	if j.engine == "" && !explicit {
+		k.ambient = j.env["AWS_ACCESS_KEY_ID"] // such a command keeps its environment
+	}
 	defer k.service.close()
 	if err := k.open(); err != nil {
 		return err
@@ -47,7 +50,6 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	if err != nil {
 		return err
 	}
-	k.run = who
 	child, err := k.environment(held, explicit)
 	if err != nil {
 		return err
@@ -86,7 +88,6 @@ type keeping struct {
 	run      resolved // the identity of the run
 	ambient  string   // the access key in the environment of the command
 	service  *service
-	region   string
 	dir      *private.Dir
 	token    string
 	file     string // with the token
@@ -156,7 +157,6 @@ func (k *keeping) environment(held *chain, explicit bool) (precedence.Env, error
 			return nil, err
 		}
 	}
-	k.ambient = env["AWS_ACCESS_KEY_ID"]
 	env[link.Env] = k.dir.Path(socketName)
 	if k.engine != "" {
 		return env, nil
