@@ -70,11 +70,12 @@ func Names(path string, engine func(string) string) []string {
 			continue // as a shell does
 		}
 		for _, e := range entries {
-			info, err := os.Stat(filepath.Join(dir, e.Name()))
-			if engine(e.Name()) == "" || err != nil || info.IsDir() || info.Mode()&0o111 == 0 || slices.Contains(names, e.Name()) {
-				continue
+			if engine(e.Name()) == "" || slices.Contains(names, e.Name()) {
+				continue // PATH holds thousands of names; only ours are looked at further
 			}
-			names = append(names, e.Name())
+			if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+				names = append(names, e.Name())
+			}
 		}
 	}
 	return names
