@@ -27,22 +27,23 @@ demo: build
 
 # Most of the time is spent waiting for sessions to end, so tests that wait may
 # do it side by side.
-# The judges are modules of their own, so that what they need stays out of ours.
+# -count=1, because Go's cache of results doesn't know of the programs that tests
+# build and start. The judges are modules of their own, so that what they need stays out of ours.
 test:
 	@sh tools/tofu >/dev/null
-	go test -race -parallel 8 ./...
-	go -C judge/authenticator test ./...
-	HOLDFAST_TOFU="$$(sh tools/tofu)" go -C judge/provider test ./...
+	go test -race -count=1 -parallel 8 ./...
+	go -C judge/authenticator test -count=1 ./...
+	HOLDFAST_TOFU="$$(sh tools/tofu)" go -C judge/provider test -count=1 ./...
 
 test-slow:
 	@sh tools/tofu >/dev/null
-	go test -race -parallel 8 -tags slow -run Slow ./e2e
+	go test -race -count=1 -parallel 8 -tags slow -run Slow ./e2e
 
 test-clients:
-	go test -tags clients ./internal/precedence ./internal/profile
-	go test -tags clients -run 'Boto3|AWSCLI' ./internal/lab
+	go test -count=1 -tags clients ./internal/precedence ./internal/profile
+	go test -count=1 -tags clients -run 'Boto3|AWSCLI' ./internal/lab
 	@sh tools/tofu >/dev/null
-	go test -parallel 8 -tags clients -run Delivery ./e2e
+	go test -count=1 -parallel 8 -tags clients -run Delivery ./e2e
 
 # The contract that the stand-in for Terragrunt keeps in make test, against the
 # real one.
