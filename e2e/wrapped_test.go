@@ -131,8 +131,11 @@ func TestTerragruntUnitsOutliveTheirKeys(t *testing.T) {
 	for _, other := range r.Others {
 		last := other.Hops[len(other.Hops)-1]
 		// One for the first credential, and the one that Terragrunt made itself.
-		if want := last.Renewals + 2; exchanges[last.RoleARN] != want || last.Renewals < 2 {
-			t.Errorf("%s: %d exchanges, %d renewals", last.RoleARN, exchanges[last.RoleARN], last.Renewals)
+		// An attempt that was given up because the answer took too long, as it
+		// may on a machine this busy, has still reached the lab.
+		least := last.Renewals + 2
+		if n := exchanges[last.RoleARN]; n < least || n > least+last.Failures || last.Renewals < 2 {
+			t.Errorf("%s: %d exchanges, %d renewals, %d attempts given up", last.RoleARN, n, last.Renewals, last.Failures)
 		}
 		delete(exchanges, last.RoleARN)
 	}

@@ -179,8 +179,11 @@ func TestAsManyExchangesAsHopsTimesRenewals(t *testing.T) {
 		if hop.Chained {
 			operation = "AssumeRole"
 		}
-		if want := hop.Renewals + 1; exchanges[operation] != want {
-			t.Errorf("%s: %d exchanges for %d renewals", hop.Name, exchanges[operation], hop.Renewals)
+		// An attempt that was given up because the answer took too long, as it
+		// may on a busy machine, has still reached the lab.
+		least := hop.Renewals + 1
+		if n := exchanges[operation]; n < least || n > least+hop.Failures {
+			t.Errorf("%s: %d exchanges for %d renewals, %d attempts given up", hop.Name, n, hop.Renewals, hop.Failures)
 		}
 		if hop.Renewals < 4 || hop.Renewals > 10 {
 			t.Errorf("%s: %d renewals in three lifetimes", hop.Name, hop.Renewals)
