@@ -115,7 +115,24 @@ renew while the command runs.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	root.AddCommand(runCommand(p), agentCommand(p), credentialsCommand(p), doctorCommand(p), eksTokenCommand(p),
 		policyCommand(p), setupCommand(p), terragruntAuthCommand(p), versionCommand(p))
+	checkArguments(root)
 	return root
+}
+
+// checkArguments makes what cobra says of a command's arguments an error of
+// usage, for every command of a tree.
+func checkArguments(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usage(cmd, err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		checkArguments(sub)
+	}
 }
 
 // printUsage is cobra's own usage with flags that fit 80 columns. A template
