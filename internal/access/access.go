@@ -142,7 +142,7 @@ func (r *Refusal) Unwrap() error { return r.Err }
 
 // Denied reports whether a permission is missing.
 func (r *Refusal) Denied() bool {
-	return r.Status == 403 || r.Code == "AccessDenied" || r.Code == "AccessDeniedException"
+	return r.Status == 401 || r.Status == 403 || r.Code == "AccessDenied" || r.Code == "AccessDeniedException"
 }
 
 // Gone reports whether AWS says that there is no such thing.

@@ -91,24 +91,31 @@ func packages() map[string]place {
 		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
 		"internal/tf/log":  {layer: files},
 
+		"internal/access":     {layer: logic},
 		"internal/assign":     {layer: logic},
 		"internal/doctor":     {layer: logic, also: map[string]string{"internal/precedence": "which source wins is a part of its answer, and decided there"}},
 		"internal/journal":    {layer: logic, also: map[string]string{"os": "the record that has to be on the disk before anything is changed"}},
 		"internal/keeper":     {layer: logic},
+		"internal/pace":       {layer: logic},
 		"internal/precedence": {layer: logic, also: map[string]string{"os": "os.Expand, which is a function of its arguments"}},
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},
 
 		"internal/awsapi/identity": {layer: aws},
+		"internal/awsapi/eks":      {layer: aws},
 		"internal/credcmd":         {layer: adapter},
 		"internal/credcache":       {layer: adapter},
 		"internal/endpoint":        {layer: adapter},
-		"internal/link":            {layer: adapter},
-		"internal/oidc":            {layer: adapter},
-		"internal/private":         {layer: adapter},
-		"internal/profile":         {layer: adapter},
-		"internal/shim":            {layer: adapter},
-		"internal/supervise":       {layer: adapter},
-		"internal/tfexec":          {layer: adapter},
+		"internal/kube": {layer: adapter, also: map[string]string{
+			yaml: "a ConfigMap's rows are YAML, which aws-iam-authenticator reads with this module",
+		}},
+		"internal/ledger":    {layer: adapter},
+		"internal/link":      {layer: adapter},
+		"internal/oidc":      {layer: adapter},
+		"internal/private":   {layer: adapter},
+		"internal/profile":   {layer: adapter},
+		"internal/shim":      {layer: adapter},
+		"internal/supervise": {layer: adapter},
+		"internal/tfexec":    {layer: adapter},
 
 		"internal/config": {layer: config},
 		"internal/app":    {layer: app},
@@ -146,6 +153,7 @@ func packages() map[string]place {
 		"bench": {layer: command, also: map[string]string{"internal/lab": "measures against it, and is never installed"}},
 
 		"internal/archtest": {layer: tests},
+		"internal/pairwise": {layer: tests},
 		"e2e":               {layer: tests},
 	}
 }

@@ -13,7 +13,8 @@ import (
 // User is an IAM user with one access key.
 type User struct {
 	Name string
-	Path string // "": /
+	Path string        // "": /
+	Age  time.Duration // how long ago it was created
 }
 
 // InstanceProfile is an instance profile with a role of its account.
@@ -54,7 +55,7 @@ func (s *Server) addUser(account string, u User, now time.Time) error {
 	if u.Path != "" && !iam.ValidPath(u.Path) {
 		return fmt.Errorf("path %q must begin and end with a slash", u.Path)
 	}
-	c, err := s.directory.PutUser(account, iam.User{Name: u.Name, Path: u.Path}, now)
+	c, err := s.directory.PutUser(account, iam.User{Name: u.Name, Path: u.Path}, now.Add(-u.Age))
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,8 @@ type userFile struct {
 	Name  string    `hcl:"name,label"`
 	Range hcl.Range `hcl:",def_range"`
 	Path  string    `hcl:"path,optional"`
+	Age   string    `hcl:"age,optional"`
+	Since hcl.Range `hcl:"age,attr_value_range"`
 }
 
 type profileFile struct {
@@ -124,7 +126,7 @@ type fleetFile struct {
 // kubernetes puts what an account holds for EKS into the account.
 func (a accountFile) kubernetes(into *Account, duration func(string, hcl.Range) time.Duration) error {
 	for _, u := range a.Users {
-		into.Users = append(into.Users, User{Name: u.Name, Path: u.Path})
+		into.Users = append(into.Users, User{Name: u.Name, Path: u.Path, Age: duration(u.Age, u.Since)})
 	}
 	for _, p := range a.Profiles {
 		into.Profiles = append(into.Profiles, InstanceProfile{Name: p.Name, Path: p.Path, Role: p.Role})

@@ -1,8 +1,9 @@
 // Package pace (logic) says how fast somebody may be asked: evenly, up to a
 // rate, and slower for a while whenever the other side says that it was too fast.
 //
-// It promises never to let two requests closer together than the rate allows,
-// and to halve the rate at most once a second, however many refusals come in.
+// It promises never to let more through than a second's worth beyond the rate,
+// none of it after a refusal, and to halve the rate at most once a second,
+// however many refusals come in.
 // AWS publishes no rates for EKS, so that the ceiling is a guess and the answers
 // decide.
 package pace
@@ -31,8 +32,8 @@ func New(perSecond float64) *Pace { return &Pace{ceiling: perSecond, rate: perSe
 func (p *Pace) Wait(ctx context.Context) error {
 	p.mu.Lock()
 	now := time.Now()
-	if p.next.Before(now) {
-		p.next = now
+	if rested := now.Add(-time.Second); p.next.Before(rested) {
+		p.next = rested
 	}
 	at := p.next
 	p.next = at.Add(time.Duration(float64(time.Second) / p.rate))
@@ -60,6 +61,9 @@ func (p *Pace) Slower() {
 		return // the same burst
 	}
 	p.slowed = now
+	if p.next.Before(now) {
+		p.next = now
+	}
 	p.rate = max(p.rate/2, p.ceiling/8)
 }
 
