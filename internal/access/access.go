@@ -187,3 +187,13 @@ func Canonical(p cred.Principal) string {
 func ForNodes(kind string) bool {
 	return kind == "EC2_LINUX" || kind == "EC2_WINDOWS" || kind == "EC2"
 }
+
+// Means says whether somebody who wrote name, on a cluster of an account, meant
+// that principal: its ARN, or what stands behind the account in it.
+func Means(name, account, principal string) bool {
+	if name == principal {
+		return true
+	}
+	_, rest, ok := strings.Cut(principal, ":iam::"+account+":")
+	return ok && rest == name
+}

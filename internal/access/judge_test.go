@@ -74,14 +74,19 @@ func TestJudge(t *testing.T) {
 			f.Mode, f.AWSAuth.Row = access.ModeBoth, true
 			saw(f, today, h, true)
 		}, report.Suspect, report.Hint, "within"},
-		"masked":              {func(f *access.Facts) { later(f); f.Mode, f.AWSAuth.Row = access.ModeBoth, true }, report.Masked, report.NearProof, "role made"},
-		"mode unknown":        {func(f *access.Facts) { later(f); f.Mode = "" }, report.Unknown, "", "role made"},
-		"aws-auth unread":     {func(f *access.Facts) { later(f); f.Mode, f.AWSAuth.Unseen = access.ModeBoth, &access.Unseen{Why: "401"} }, report.Unknown, "", "role made"},
+		"masked":       {func(f *access.Facts) { later(f); f.Mode, f.AWSAuth.Row = access.ModeBoth, true }, report.Masked, report.NearProof, "role made"},
+		"mode unknown": {func(f *access.Facts) { later(f); f.Mode = "" }, report.Unknown, "", "role made"},
+		"aws-auth unread": {func(f *access.Facts) {
+			later(f)
+			f.Mode, f.AWSAuth.Unseen = access.ModeBoth, &access.Unseen{Why: "401"}
+		}, report.Unknown, "", "role made"},
 		"gone":                {func(f *access.Facts) { f.Owner = access.Owner{Gone: true} }, report.Orphan, report.NearProof, "no such role"},
 		"gone, a young entry": {func(f *access.Facts) { f.Owner = access.Owner{Gone: true}; f.Entry.Created = noon().Add(-time.Second) }, report.Suspect, report.Hint, "lag behind"},
 		"moved":               {func(f *access.Facts) { f.Owner = access.Owner{Gone: true, Else: "arn:x"} }, report.Orphan, report.NearProof, "no such role"},
-		"IAM not asked":       {func(f *access.Facts) { f.Owner = access.Owner{Unseen: &access.Unseen{Why: "denied", Permission: "iam:GetRole"}} }, report.Unknown, "", "denied"},
-		"entry not read":      {func(f *access.Facts) { later(f); f.Unseen = &access.Unseen{Why: "denied"} }, report.Unknown, "", "denied"},
+		"IAM not asked": {func(f *access.Facts) {
+			f.Owner = access.Owner{Unseen: &access.Unseen{Why: "denied", Permission: "iam:GetRole"}}
+		}, report.Unknown, "", "denied"},
+		"entry not read": {func(f *access.Facts) { later(f); f.Unseen = &access.Unseen{Why: "denied"} }, report.Unknown, "", "denied"},
 	} {
 		for _, partition := range []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso"} {
 			f := facts("arn:" + partition + ":iam::111111111111:role/teams/node")

@@ -33,7 +33,7 @@ docs/ACCESS.md explains verdicts, evidence and repair.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(accessScanCommand(p))
+	cmd.AddCommand(accessScanCommand(p), accessRepairCommand(p))
 	return cmd
 }
 

@@ -134,3 +134,43 @@ func (a Access) Incomplete() bool {
 
 // Findings counts the entries that a person should do something about.
 func (a Access) Findings() int { return a.Count(Stale, Orphan, Masked) }
+
+// RepairVersion is the version of Repair's JSON.
+const RepairVersion = 1
+
+// Repair is what `holdfast access repair` did, or would do.
+type Repair struct {
+	SchemaVersion int             `json:"schema_version"`
+	DryRun        bool            `json:"dry_run"`
+	Entries       []RepairedEntry `json:"entries"`
+	Scan          map[Verdict]int `json:"verdicts,omitempty"` // of the scan before
+	Unseen        []AccessUnseen  `json:"unseen,omitempty"`
+}
+
+// Outcomes of a repair.
+const (
+	Planned  = "planned"  // a dry run
+	Repaired = "repaired" // the entry is whole again
+	Refused  = "refused"  // nothing was changed
+	Failed   = "failed"   // it stopped: Missing says whether the entry is gone now
+	Undone   = "undone"   // given up before anything was changed
+)
+
+// RepairedEntry is one entry's part.
+type RepairedEntry struct {
+	Cluster   string   `json:"cluster"`
+	Account   string   `json:"account"`
+	Region    string   `json:"region"`
+	Principal string   `json:"principal"`
+	Type      string   `json:"type,omitempty"`
+	Steps     []string `json:"steps,omitempty"`
+	Outcome   string   `json:"outcome"`
+	Why       string   `json:"why,omitempty"`
+	Guard     string   `json:"guard,omitempty"` // session or compare
+	Proof     string   `json:"proof,omitempty"` // created, bound, seen, joined
+	ProofText string   `json:"proof_text,omitempty"`
+	Journal   string   `json:"journal,omitempty"`
+	Missing   bool     `json:"missing,omitempty"` // the entry isn't there now
+	ByHand    []string `json:"by_hand,omitempty"` // commands that finish it
+	Notes     []string `json:"notes,omitempty"`   // what the repair can't heal
+}

@@ -59,3 +59,6 @@ func (p *Progress) End() {
 	}
 	p.drawn = false
 }
+
+// Note writes a line that a person should see while something goes on.
+func Note(to *os.File, text string) { write(to, paragraph(lead, text)) }
