@@ -68,7 +68,8 @@ func AccessRepair(ctx context.Context, req RepairRequest, p Process) (report.Rep
 	}
 	out.Unseen, out.Scan = found.Unseen, map[report.Verdict]int{}
 	for _, v := range report.Verdicts() {
-		if n := found.Count(v); n > 0 {
+		// Whoever names entries has said which ones matter.
+		if n := found.Count(v); n > 0 && len(req.Entries) == 0 {
 			out.Scan[v] = n
 		}
 	}

@@ -1,0 +1,251 @@
+//go:build unix
+
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awseks "github.com/aws/aws-sdk-go-v2/service/eks"
+	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/holdfast/holdfast/internal/journal"
+	"github.com/holdfast/holdfast/internal/lab"
+	labeks "github.com/holdfast/holdfast/internal/lab/eks"
+	"github.com/holdfast/holdfast/internal/precedence"
+	"github.com/holdfast/holdfast/internal/report"
+)
+
+// What a test wants of the process that it starts of itself, as JSON, and the
+// point at which that process is to be killed.
+const (
+	childRequest = "HOLDFAST_TEST_REPAIR"
+	childKill    = "HOLDFAST_TEST_KILL"
+)
+
+// work is what the process is to do.
+type work struct {
+	Entries []string
+	Resume  bool
+}
+
+func (w work) request() RepairRequest {
+	req := RepairRequest{AccessRequest: accessRequest(NoLedger), Yes: !w.Resume, Resume: w.Resume, Entries: w.Entries, Tell: func(string) {}}
+	req.Role = "arn:aws:iam::" + accessAccount + ":role/ops"
+	return req
+}
+
+// TestChild is the process that a test starts and kills: a repair, or the
+// restore of a file.
+func TestChild(t *testing.T) {
+	text := os.Getenv(childRequest)
+	if text == "" {
+		t.Skip("this is for the processes that other tests start")
+	}
+	var w work
+	if err := json.Unmarshal([]byte(text), &w); err != nil {
+		t.Fatal(err)
+	}
+	req := w.request()
+	at, _ := strconv.Atoi(os.Getenv(childKill)) // 0: never
+	var passed atomic.Int32
+	req.Hook = func(journal.Point) {
+		if int(passed.Add(1)) == at {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
+	out, err := AccessRepair(t.Context(), req, Process{Environ: os.Environ(), Dir: os.Getenv("HOME"), Home: os.Getenv("HOME"), User: "me", Host: "here"})
+	code := 0
+	for _, e := range out.Entries {
+		if e.Outcome != report.Repaired {
+			code = 1
+		}
+	}
+	if err != nil || code != 0 {
+		fmt.Printf("%v\n%+v\n", err, out)
+		code = 1
+	}
+	os.Exit(code) // past goleak: idle connections to another process's lab end with us
+}
+
+// childEnv points a process at a lab, and at nothing else.
+func childEnv(l *lab.Server, home string) []string {
+	return append(l.Env(), "AWS_ENDPOINT_URL_STS="+l.URL(), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
+		"HOME="+home, "PATH="+os.Getenv("PATH"), "TMPDIR="+os.TempDir())
+}
+
+// child starts a repair as a process of its own; killed says that it died of it.
+func child(t *testing.T, l *lab.Server, home string, w work, kill int) (killed bool) {
+	t.Helper()
+	text, err := json.Marshal(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	cmd.Env = append(childEnv(l, home), childRequest+"="+string(text), childKill+"="+strconv.Itoa(kill))
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return false
+	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		return true
+	}
+	t.Fatalf("%v\n%s", err, out)
+	return false
+}
+
+// staleWorld has clusters with entries of every kind, all but one of each
+// cluster stale.
+func staleWorld(clusters int) *lab.World {
+	const arn = "arn:aws:iam::" + accessAccount + ":role/"
+	account := lab.Account{ID: accessAccount}
+	trust := []lab.Trust{{Principals: []string{accessAccount}}, {Services: []string{"ec2.amazonaws.com"}}}
+	for _, name := range []string{"ops", "people", "node"} {
+		age := time.Hour
+		if name == "ops" {
+			age = 72 * time.Hour
+		}
+		account.Roles = append(account.Roles, lab.Role{Name: name, Age: age, Trust: trust})
+	}
+	for n := range clusters {
+		account.Clusters = append(account.Clusters, labeks.Spec{Name: fmt.Sprint("prod-", n), Mode: labeks.ModeAPI, Entries: []labeks.EntrySpec{
+			{PrincipalARN: arn + "ops", Age: 48 * time.Hour, Policies: map[string]labeks.Scope{labeks.PolicyClusterAdmin: {Type: "cluster"}}},
+			{PrincipalARN: arn + "people", Age: 48 * time.Hour, Stale: true, Groups: []string{"deployers", "viewers"}, Username: "people:{{SessionName}}", Tags: map[string]string{"team": "a, b=c"},
+				Policies: map[string]labeks.Scope{labeks.PolicyEdit: {Type: "namespace", Namespaces: []string{"shop", "till-*"}}, labeks.PolicyAdmin: {Type: "cluster"}}},
+			{PrincipalARN: arn + "node", Age: 48 * time.Hour, Stale: true, Type: "EC2_LINUX", Tags: map[string]string{"k": "v"}},
+		}})
+	}
+	return &lab.World{Accounts: []lab.Account{account}}
+}
+
+// fleetLab is a lab of stale entries, with the SDK as its judge.
+type fleetLab struct {
+	*lab.Server
+	t   *testing.T
+	eks *awseks.Client
+	iam *awsiam.Client
+}
+
+func startFleet(t *testing.T, w *lab.World, also ...func(*lab.Options)) fleetLab {
+	t.Helper()
+	o := lab.Options{World: w}
+	for _, change := range also {
+		change(&o)
+	}
+	l, err := lab.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	env := precedence.NewEnv(l.Env())
+	keys := credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], "")
+	return fleetLab{l, t,
+		awseks.New(awseks.Options{Region: "eu-west-1", BaseEndpoint: aws.String(l.URL()), Credentials: keys}),
+		awsiam.New(awsiam.Options{Region: "eu-west-1", BaseEndpoint: aws.String(l.URL()), Credentials: keys})}
+}
+
+// entries is everything that a cluster's entries have, but what must be new.
+func (f fleetLab) entries(cluster string) map[string]string {
+	f.t.Helper()
+	out := map[string]string{}
+	ref, _ := f.Cluster(accessAccount, "eu-west-1", cluster)
+	for _, b := range f.Bindings(ref) {
+		got, err := f.eks.DescribeAccessEntry(f.t.Context(), &awseks.DescribeAccessEntryInput{ClusterName: &cluster, PrincipalArn: aws.String(b.PrincipalARN)})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		var policies []string
+		for arn, scope := range b.Policies {
+			policies = append(policies, fmt.Sprint(arn, scope.Type, scope.Namespaces))
+		}
+		slices.Sort(policies)
+		tags, _ := json.Marshal(got.AccessEntry.Tags)
+		out[b.PrincipalARN] = strings.Join([]string{b.Type, b.Username, strings.Join(b.Groups, ","), string(tags), fmt.Sprint(policies)}, " | ")
+	}
+	return out
+}
+
+// check compares what is there with what was, and says whether each entry is
+// bound to its role of today.
+func (f fleetLab) check(cluster string, before map[string]string, where string) {
+	f.t.Helper()
+	if after := f.entries(cluster); !maps.Equal(before, after) {
+		f.t.Errorf("%s: %s isn't what it was:\n%v\n%v", where, cluster, before, after)
+	}
+	ref, _ := f.Cluster(accessAccount, "eu-west-1", cluster)
+	for _, b := range f.Bindings(ref) {
+		name := b.PrincipalARN[strings.LastIndexByte(b.PrincipalARN, '/')+1:]
+		got, err := f.iam.GetRole(f.t.Context(), &awsiam.GetRoleInput{RoleName: &name})
+		if err != nil || *got.Role.RoleId != b.BoundID {
+			f.t.Errorf("%s: %s in %s is still bound to %s, %v", where, name, cluster, b.BoundID, err)
+		}
+	}
+}
+
+// atMostOneMissing goes through what the lab was asked, in order of its answers.
+func (f fleetLab) atMostOneMissing(where string) {
+	f.t.Helper()
+	calls := f.Calls()
+	slices.SortFunc(calls, func(a, b lab.Call) int { return a.Time.Add(a.Duration).Compare(b.Time.Add(b.Duration)) })
+	missing := map[string]int{} // creates don't name their principal in a path, so they are counted
+	for _, c := range calls {
+		switch {
+		case c.Status != 200 || c.Service != "eks":
+		case c.Operation == "DeleteAccessEntry":
+			missing[c.Cluster]++
+		case c.Operation == "CreateAccessEntry" && missing[c.Cluster] > 0: // else a repeated one
+			missing[c.Cluster]--
+		}
+		if missing[c.Cluster] > 1 {
+			f.t.Errorf("%s: %d entries are missing in %s at once", where, missing[c.Cluster], c.Cluster)
+		}
+	}
+}
+
+// TestKilledAfterEveryStep kills a real process at every point of a repair of
+// one entry, and of four in two clusters, and has another one finish it.
+func TestKilledAfterEveryStep(t *testing.T) {
+	for name, row := range map[string]struct {
+		clusters int
+		entries  []string
+	}{"one entry": {1, []string{"role/people"}}, "bulk": {2, nil}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n := 1; ; n++ {
+				where := fmt.Sprintf("%s, killed at point %d", name, n)
+				f, home := startFleet(t, staleWorld(row.clusters)), t.TempDir()
+				before := f.entries("prod-0")
+				killed := child(t, f.Server, home, work{Entries: row.entries}, n)
+				if killed {
+					child(t, f.Server, home, work{Resume: true}, 0)
+					// What the kill kept from being begun is still stale.
+					child(t, f.Server, home, work{}, 0)
+				}
+				f.atMostOneMissing(where)
+				for i := range row.clusters {
+					if killed || len(row.entries) == 0 {
+						f.check(fmt.Sprint("prod-", i), before, where)
+					}
+				}
+				f.Close()
+				if !killed {
+					t.Logf("%d points", n-1)
+					break
+				}
+			}
+		})
+	}
+}
