@@ -177,7 +177,7 @@ func defaultUsername(p cred.Principal) string {
 // Steps are for a person, in order.
 func (p Plan) Steps(guard string, now time.Time) []string {
 	again := p.Again()
-	create := "create  principal " + p.Entry.Principal + ", type " + p.Entry.Type
+	create := "create  principal " + p.name() + ", type " + p.Entry.Type
 	if len(again.Groups) > 0 {
 		create += ", groups " + strings.Join(again.Groups, " ")
 	}
@@ -191,11 +191,29 @@ func (p Plan) Steps(guard string, now time.Time) []string {
 	if left := p.ReadyAt.Sub(now); left > 0 {
 		steps = append(steps, "wait "+left.Round(time.Second).String()+" until every service knows the new "+kindOf(p.Entry.Principal))
 	}
-	steps = append(steps, "delete  "+p.Entry.ARN+"  guard="+guard, create)
+	steps = append(steps, "delete  "+p.incarnation()+"  guard="+guard, create)
 	for _, policy := range p.Entry.Policies {
 		steps = append(steps, "associate  "+policyWords(policy))
 	}
 	return append(steps, "look at it again: whole, and bound to "+p.ID)
+}
+
+// name is the principal without what it shares with its cluster.
+func (p Plan) name() string {
+	if _, short, ok := strings.Cut(p.Entry.Principal, ":iam::"+p.Account+":"); ok {
+		return short
+	}
+	return p.Entry.Principal
+}
+
+// incarnation is the entry's ARN as far as a person needs it.
+func (p Plan) incarnation() string {
+	_, short, ok := strings.Cut(p.Entry.ARN, ":"+p.Account+":")
+	slash := strings.LastIndexByte(short, '/')
+	if !ok || len(short) < slash+9 {
+		return p.Entry.ARN
+	}
+	return short[:slash+9] + "…"
 }
 
 func kindOf(arn string) string {

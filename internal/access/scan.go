@@ -84,7 +84,9 @@ type Scan struct {
 	Side        int  // entries that are read side by side in a place; 8 if 0
 	Full        bool // read policies and what uses the entries, and trust no ledger
 	NoAWSAuth   bool // judge entries alone
-	Progress    func(Progress)
+	// Only says which principals are meant, by account; nil for all.
+	Only     func(account, principal string) bool
+	Progress func(Progress)
 
 	mu       sync.Mutex
 	progress Progress
@@ -238,6 +240,9 @@ func (s *Scan) listEntries(ctx context.Context, site Site, name string) {
 			s.cannot(site, name, "the access entries", err)
 			return
 		}
+	}
+	if s.Only != nil {
+		principals = slices.DeleteFunc(principals, func(p string) bool { return !s.Only(site.Account, p) })
 	}
 	slices.Sort(principals)
 	f.entries = principals

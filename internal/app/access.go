@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -29,6 +30,8 @@ type AccessRequest struct {
 	Timeout       time.Duration
 	// Progress is told how far a scan is; it may be nil.
 	Progress func(AccessProgress)
+
+	only func(account, principal string) bool // nil for all entries
 }
 
 // AccessProgress is how far a scan is.
@@ -57,7 +60,7 @@ func (f *fleet) scan(ctx context.Context, req AccessRequest) (access.Result, err
 	book := f.ledger(req)
 	s := access.Scan{
 		Sites: f.sites, Directories: f.directories, Unseen: f.unseen, Window: req.Propagation, Now: time.Now,
-		Full: req.Full, NoAWSAuth: req.IgnoreAWSAuth, Progress: req.Progress,
+		Full: req.Full, NoAWSAuth: req.IgnoreAWSAuth, Progress: req.Progress, Only: req.only,
 	}
 	if book.Path != "" {
 		known, err := book.Load()
@@ -91,3 +94,56 @@ func (f *fleet) ledger(req AccessRequest) ledger.File {
 	}
 	return ledger.File{Path: filepath.Join(f.proc.Dir, req.Ledger)}
 }
+
+// AccessExplain tells the story of one entry, by name or ARN of its principal.
+func AccessExplain(ctx context.Context, req AccessRequest, cluster, principal string, p Process) (report.AccessStory, error) {
+	req.Clusters, req.Full = []string{cluster}, true
+	req.only = func(account, arn string) bool { return access.Means(principal, account, arn) }
+	f, err := newFleet(ctx, req, p)
+	if err != nil {
+		return report.AccessStory{}, err
+	}
+	defer f.close()
+	found, err := f.scan(ctx, req)
+	if err != nil {
+		return report.AccessStory{}, err
+	}
+	var where []string
+	for _, c := range found.Clusters {
+		for _, e := range c.Entries {
+			return access.Story(c, e, found.Facts[access.Key(c.ARN, e.Principal)]), nil
+		}
+		where = append(where, c.Account+" "+c.Region)
+	}
+	for _, u := range found.Unseen {
+		where = append(where, u.What+" of "+u.Account+" "+u.Region+" couldn't be looked at: "+u.Why)
+	}
+	if len(found.Clusters) == 0 {
+		return report.AccessStory{}, &cure.Error{What: "there is no cluster " + cluster + " where this looked", Why: where, Cure: "name its region and account:  --region eu-west-1"}
+	}
+	return report.AccessStory{}, &cure.Error{What: "cluster " + cluster + " has no entry for " + principal, Why: where,
+		Cure: "list them:  holdfast access map " + cluster}
+}
+
+// AccessVerify scans until every entry lets its principal in, or wait is over.
+func AccessVerify(ctx context.Context, req AccessRequest, wait time.Duration, p Process, tell func(string)) (report.Access, error) {
+	f, err := newFleet(ctx, req, p)
+	if err != nil {
+		return report.Access{}, err
+	}
+	defer f.close()
+	for until := time.Now().Add(wait); ; {
+		found, err := f.scan(ctx, req)
+		left := time.Until(until)
+		if err != nil || found.Findings() == 0 && !found.Incomplete() && !found.Unwell() || left <= 0 || ctx.Err() != nil {
+			return found.Access, err
+		}
+		tell(fmt.Sprintf("%d entries aren't live yet; looking again for %s", found.Findings()+found.Count(report.Suspect, report.Unknown), left.Round(time.Second)))
+		if sleep(ctx, min(left, verifyEvery)) != nil {
+			return found.Access, nil
+		}
+	}
+}
+
+// verifyEvery is how often a cluster is looked at while somebody waits.
+const verifyEvery = 5 * time.Second

@@ -91,7 +91,9 @@ func packages() map[string]place {
 		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
 		"internal/tf/log":  {layer: files},
 
-		"internal/access":     {layer: logic},
+		"internal/access": {layer: logic, also: map[string]string{
+			"internal/journal": "nothing is deleted that isn't recorded first",
+		}},
 		"internal/assign":     {layer: logic},
 		"internal/doctor":     {layer: logic, also: map[string]string{"internal/precedence": "which source wins is a part of its answer, and decided there"}},
 		"internal/journal":    {layer: logic, also: map[string]string{"os": "the record that has to be on the disk before anything is changed"}},

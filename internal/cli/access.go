@@ -33,7 +33,7 @@ docs/ACCESS.md explains verdicts, evidence and repair.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(accessScanCommand(p), accessRepairCommand(p))
+	cmd.AddCommand(accessScanCommand(p), accessExplainCommand(p), accessMapCommand(p), accessVerifyCommand(p), accessRepairCommand(p))
 	return cmd
 }
 
@@ -58,11 +58,14 @@ func (a *accessFlags) bind(f *pflag.FlagSet) {
 }
 
 // ready takes what variables and flags say.
-func (a *accessFlags) ready(cmd *cobra.Command, p app.Process) error {
+func (a *accessFlags) ready(cmd *cobra.Command, p app.Process, output string, formats ...string) error {
 	if err := fromEnvironment(cmd, precedence.NewEnv(p.Environ)); err != nil {
 		return err
 	}
 	if err := a.who.apply(&a.req.Request); err != nil {
+		return usage(cmd, err)
+	}
+	if err := outputIs(output, formats); err != nil {
 		return usage(cmd, err)
 	}
 	switch {
@@ -84,14 +87,32 @@ func interruptible(cmd *cobra.Command) (ctx context.Context, stop func()) {
 	return ctx, stop
 }
 
-// accessExit is the exit code of what was found.
+// accessExit is the exit code of what was found. What wasn't seen at all weighs
+// more than what was found, because it may hold worse.
 func accessExit(a report.Access) error {
-	switch {
-	case a.Incomplete() && (len(a.Unseen) > 0 || a.Interrupted):
+	if err := unseenExit(a); err != nil {
+		return err
+	}
+	for _, v := range report.Verdicts() { // the worst come first
+		if a.Count(v) > 0 {
+			return verdictExit(v)
+		}
+	}
+	return nil
+}
+
+func unseenExit(a report.Access) error {
+	if len(a.Unseen) > 0 || a.Interrupted {
 		return &exit{code: int(cure.Incomplete)}
-	case a.Findings() > 0:
+	}
+	return nil
+}
+
+func verdictExit(v report.Verdict) error {
+	switch v {
+	case report.Stale, report.Orphan, report.Masked:
 		return &exit{code: int(cure.Findings)}
-	case a.Incomplete():
+	case report.Unknown, report.Suspect:
 		return &exit{code: int(cure.Incomplete)}
 	}
 	return nil
@@ -115,11 +136,8 @@ masked, 4 if something couldn't be looked at or decided.`,
     --account 111111111111,222222222222 'prod-*'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.ready(cmd, p); err != nil {
+			if err := flags.ready(cmd, p, output, "text", "json"); err != nil {
 				return err
-			}
-			if output != "text" && output != "json" {
-				return usage(cmd, fmt.Errorf("--output %q: text or json", output))
 			}
 			flags.req.Clusters = args
 			ctx, stop := interruptible(cmd)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -38,11 +37,8 @@ something couldn't be looked at.`,
   holdfast access repair --resume`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.ready(cmd, p); err != nil {
+			if err := flags.ready(cmd, p, output, "text", "json"); err != nil {
 				return err
-			}
-			if output != "text" && output != "json" {
-				return usage(cmd, fmt.Errorf("--output %q: text or json", output))
 			}
 			req.AccessRequest = flags.req
 			req.Clusters = args

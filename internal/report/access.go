@@ -132,6 +132,19 @@ func (a Access) Incomplete() bool {
 	return len(a.Unseen) > 0 || a.Interrupted || a.Count(Unknown, Suspect) > 0
 }
 
+// Unwell reports whether the health of something that uses an entry says that it
+// can't get in.
+func (a Access) Unwell() bool {
+	for _, c := range a.Clusters {
+		for _, e := range c.Entries {
+			if slices.ContainsFunc(e.Notes, func(n AccessNote) bool { return n.Rule == "health" }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Findings counts the entries that a person should do something about.
 func (a Access) Findings() int { return a.Count(Stale, Orphan, Masked) }
 
@@ -173,4 +186,23 @@ type RepairedEntry struct {
 	Missing   bool     `json:"missing,omitempty"` // the entry isn't there now
 	ByHand    []string `json:"by_hand,omitempty"` // commands that finish it
 	Notes     []string `json:"notes,omitempty"`   // what the repair can't heal
+}
+
+// AccessMoment is a line of a timeline.
+type AccessMoment struct {
+	At     time.Time `json:"at"`
+	Source string    `json:"source"` // iam, eks, ledger, log
+	Text   string    `json:"text"`
+}
+
+// AccessStory is what `holdfast access explain` tells of one entry.
+type AccessStory struct {
+	SchemaVersion int            `json:"schema_version"`
+	Cluster       string         `json:"cluster"`
+	Account       string         `json:"account"`
+	Region        string         `json:"region"`
+	Mode          string         `json:"authentication_mode,omitempty"`
+	Entry         AccessEntry    `json:"entry"`
+	Timeline      []AccessMoment `json:"timeline"`
+	Advice        []string       `json:"advice"`
 }

@@ -54,13 +54,12 @@ func accessLine(w io.Writer, c report.AccessCluster, e report.AccessEntry) {
 	if e.Type != "" {
 		line += "  " + e.Type
 	}
+	if e.Strength != "" && e.Strength != report.Hint {
+		line += "  (" + string(e.Strength) + ")"
+	}
 	write(w, line+"\n")
-	for i, v := range e.Evidence {
-		text := v.Text
-		if i == 0 && e.Strength != "" && e.Strength != report.Hint {
-			text += " (" + string(e.Strength) + ")"
-		}
-		write(w, paragraph("           ", text))
+	for _, v := range e.Evidence {
+		write(w, paragraph("           ", v.Text))
 	}
 	if len(e.UsedBy) > 0 {
 		write(w, paragraph("           ", "used by "+strings.Join(e.UsedBy, ", ")))

@@ -23,11 +23,7 @@ func Repair(w io.Writer, r report.Repair) {
 			planned++
 			write(w, paragraph("     ", "STALE: "+e.Why))
 			for i, step := range e.Steps {
-				first, rest, _ := strings.Cut(step, "  ")
-				if rest != "" {
-					first += " " + rest
-				}
-				write(w, fold(fmt.Sprintf("  %d  ", i+1), "             ", strings.ReplaceAll(first, "  ", " ")))
+				write(w, fold(fmt.Sprintf("  %d  ", i+1), "             ", strings.ReplaceAll(step, "  ", " ")))
 			}
 		case report.Repaired:
 			write(w, paragraph("     ", fmt.Sprintf("repaired, guard=%s, proof: %s (%s)", e.Guard, e.Proof, e.ProofText)))
