@@ -121,6 +121,8 @@ type fleetFile struct {
 	Clusters int       `hcl:"clusters"`
 	Entries  int       `hcl:"entries"`
 	Stale    int       `hcl:"stale,optional"`
+	Age      string    `hcl:"age,optional"`
+	Since    hcl.Range `hcl:"age,attr_value_range"`
 }
 
 // kubernetes puts what an account holds for EKS into the account.
@@ -132,7 +134,7 @@ func (a accountFile) kubernetes(into *Account, duration func(string, hcl.Range) 
 		into.Profiles = append(into.Profiles, InstanceProfile{Name: p.Name, Path: p.Path, Role: p.Role})
 	}
 	for _, f := range a.Fleets {
-		into.Fleets = append(into.Fleets, Fleet{Name: f.Name, Clusters: f.Clusters, Entries: f.Entries, Stale: f.Stale})
+		into.Fleets = append(into.Fleets, Fleet{Name: f.Name, Clusters: f.Clusters, Entries: f.Entries, Stale: f.Stale, Age: duration(f.Age, f.Since)})
 	}
 	for _, c := range a.Clusters {
 		spec, err := c.spec(a.ID, duration)
