@@ -58,7 +58,7 @@ func Plans(r Result, c report.AccessCluster, wanted func(principal string) bool,
 		no := func(why string) {
 			refused = append(refused, report.RepairedEntry{Cluster: c.Name, Account: c.Account, Region: c.Region, Principal: e.Principal, Type: e.Type, Outcome: report.Refused, Why: why})
 		}
-		facts, read := r.Facts[Key(c.ARN, e.Principal)]
+		facts, read := r.Facts[Key{c.ARN, e.Principal}]
 		switch {
 		case e.Verdict == report.Live:
 		case e.Verdict == report.Managed:

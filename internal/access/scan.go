@@ -78,10 +78,10 @@ type Scan struct {
 	Sites       []Site
 	Directories map[string]Directory // by account
 	Unseen      []report.AccessUnseen
-	Known       map[string][]Observation // by Key; nil for none
+	Known       map[Key][]Observation // the ledger's; nil for none
 	Window      time.Duration
 	Now         func() time.Time
-	Side        int  // entries that are read side by side in a place; 8 if 0
+	Side        int  // entries that are read side by side in a place; 3 if 0
 	Full        bool // read policies and what uses the entries, and trust no ledger
 	NoAWSAuth   bool // judge entries alone
 	// Only says which principals are meant, by account; nil for all.
@@ -94,13 +94,14 @@ type Scan struct {
 	found    []*found
 	unseen   []report.AccessUnseen
 	trusts   []string
+	types    map[string]string
 }
 
 // Progress is how far a scan is.
 type Progress struct{ Clusters, Entries, Judged int }
 
-// Key is where the ledger keeps what it knows of an entry.
-func Key(cluster, principal string) string { return cluster + " " + principal }
+// Key names an entry, by the ARNs of its cluster and its principal.
+type Key struct{ Cluster, Principal string }
 
 // found is one cluster on its way through a scan.
 type found struct {
@@ -116,23 +117,24 @@ type found struct {
 	aws     Rows
 	log     map[string][]Sighting
 	out     report.AccessCluster
+
+	observed []Observation
+	kept     map[Key]Facts // of a full scan
 }
 
 // Result is what a scan found, with what the ledger should keep of it.
 type Result struct {
 	report.Access
 	Observed []Observation
-	// Facts are those of every entry, by Key, for whoever goes on from here.
-	Facts map[string]Facts
-	// Clusters by ARN, as far as they were described.
-	Described map[string]Cluster
+	// Facts are those of every entry of a full scan, for whoever goes on from here.
+	Facts map[Key]Facts
 }
 
 // Run scans. When ctx ends it returns what it has: what wasn't looked at is
 // unknown.
 func (s *Scan) Run(ctx context.Context) Result {
 	started := s.Now()
-	s.owners = map[string]Owner{}
+	s.owners, s.types = map[string]Owner{}, map[string]string{}
 	s.unseen = append(s.unseen, s.Unseen...)
 	s.each(len(s.Sites), 0, func(i int) { s.list(ctx, s.Sites[i]) })
 	slices.SortFunc(s.found, func(a, b *found) int { return strings.Compare(a.site.ClusterARN(a.name), b.site.ClusterARN(b.name)) })
@@ -211,7 +213,7 @@ func (s *Scan) side() int {
 	if s.Side > 0 {
 		return s.Side
 	}
-	return 8
+	return 3 // ten requests a second, each of up to 300 ms
 }
 
 func fits(globs []string, name string) bool {
@@ -275,7 +277,8 @@ func (s *Scan) resolve(ctx context.Context) {
 	for a := range wanted {
 		accounts = append(accounts, a)
 	}
-	s.each(len(accounts), 0, func(i int) { s.resolveIn(ctx, accounts[i], wanted[accounts[i]]) })
+	// A page of ListRoles is a megabyte.
+	s.each(len(accounts), 16, func(i int) { s.resolveIn(ctx, accounts[i], wanted[accounts[i]]) })
 }
 
 // few is up to how many roles of an account are asked for one by one: a page of
@@ -284,14 +287,14 @@ const few = 3
 
 func (s *Scan) resolveIn(ctx context.Context, account string, wanted map[string]bool) {
 	d := s.Directories[account]
-	roles, users := map[string]bool{}, []string{}
+	roles, users := map[string]string{}, []string{}
 	for arn := range wanted {
 		p, _ := cred.ParsePrincipal(arn) // resolve has parsed it
 		switch {
 		case d == nil:
 			s.own(arn, Owner{Unseen: &Unseen{Why: "account " + account + " isn't among those that are scanned, and only its own IAM knows its principals", Permission: "iam:GetRole in " + account}})
 		case p.Kind == "role":
-			roles[arn] = true
+			roles[arn] = arn
 		default:
 			users = append(users, arn)
 		}
@@ -302,14 +305,19 @@ func (s *Scan) resolveIn(ctx context.Context, account string, wanted map[string]
 	if len(roles) > few {
 		names := map[string]string{} // who has a name, by the last part of an ARN
 		err := d.Roles(ctx, func(o Owner) bool {
-			if roles[o.ARN] {
-				s.own(o.ARN, o)
-				delete(roles, o.ARN)
+			trust := o.Trust
+			if !s.Full {
+				o.Trust = "" // tens of thousands of them are megabytes
+			}
+			if p, ok := roles[o.ARN]; ok {
+				o.ARN = p // one string for all
+				s.own(p, o)
+				delete(roles, p)
 			}
 			if p, err := cred.ParsePrincipal(o.ARN); err == nil {
 				names[p.Name] = o.ARN
 			}
-			if s.Full && brokenTrust(o.Trust) {
+			if s.Full && brokenTrust(trust) {
 				s.broken(o.ARN)
 			}
 			return len(roles) > 0 || s.Full
@@ -346,4 +354,16 @@ func (s *Scan) broken(role string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trusts = append(s.trusts, role)
+}
+
+// once is one string for all that are equal.
+func (s *Scan) once(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept, ok := s.types[text]
+	if !ok {
+		kept = text
+		s.types[text] = text
+	}
+	return kept
 }

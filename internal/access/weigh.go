@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,32 +16,24 @@ import (
 // what is searched.
 const logPast = 7 * 24 * time.Hour
 
-// place reads and judges the entries of one place, a cluster when all of its
-// entries are read.
+// place reads and judges the entries of one place, a cluster after another, so
+// that what is known of an entry can be forgotten once it is judged.
 func (s *Scan) place(ctx context.Context, clusters []*found) {
-	type one struct {
-		f *found
-		i int
-	}
-	var all []one
 	for _, f := range clusters {
 		f.facts = make([]*Facts, len(f.entries))
-		for i := range f.entries {
-			all = append(all, one{f, i})
-		}
+		s.each(len(f.entries), s.side(), func(i int) {
+			f.facts[i] = s.read(ctx, f, f.entries[i])
+			s.count(func(p *Progress) { p.Judged++ })
+		})
+		s.weigh(ctx, f)
+		f.facts, f.log, f.entries = nil, nil, nil
 	}
-	s.each(len(all), s.side(), func(n int) {
-		f, i := all[n].f, all[n].i
-		f.facts[i] = s.read(ctx, f, f.entries[i])
-		s.count(func(p *Progress) { p.Judged++ })
-	})
-	s.each(len(clusters), s.side(), func(i int) { s.weigh(ctx, clusters[i]) })
 }
 
 // read gathers what is to be known of one entry by itself.
 func (s *Scan) read(ctx context.Context, f *found, principal string) *Facts {
 	cluster := f.out.ARN
-	facts := &Facts{Now: s.Now(), Window: s.Window, Principal: principal, Owner: s.owners[principal], Known: s.Known[Key(cluster, principal)]}
+	facts := &Facts{Now: s.Now(), Window: s.Window, Principal: principal, Owner: s.owners[principal], Known: s.Known[Key{cluster, principal}]}
 	facts.Entry = Entry{Cluster: f.name, Principal: principal}
 	p, err := cred.ParsePrincipal(principal)
 	if !s.Full && (err != nil || ServiceLinked(p) || facts.Owner.Unseen != nil) {
@@ -63,6 +56,7 @@ func (s *Scan) read(ctx context.Context, f *found, principal string) *Facts {
 			entry.Policies, entry.PolicyRead = policies, true
 		}
 	}
+	entry.Principal, entry.Type = principal, s.once(entry.Type) // one string for all
 	facts.Entry = entry
 	return facts
 }
@@ -94,6 +88,7 @@ func (f *Facts) judge() Judgement {
 // matters, and judges.
 func (s *Scan) weigh(ctx context.Context, f *found) {
 	dead, maybe, earliest := false, false, s.Now()
+	f.out.Entries, f.kept = make([]report.AccessEntry, 0, len(f.facts)), map[Key]Facts{}
 	for _, facts := range f.facts {
 		alone := *facts
 		alone.Mode = ModeAPI
@@ -123,7 +118,14 @@ func (s *Scan) weigh(ctx context.Context, f *found) {
 	}
 	for _, facts := range f.facts {
 		s.complete(f, facts)
-		f.out.Entries = append(f.out.Entries, entryOf(facts, f.users))
+		e := entryOf(facts, f.users)
+		f.out.Entries = append(f.out.Entries, e)
+		if o, ok := observe(f.out.ARN, facts, e); ok {
+			f.observed = append(f.observed, o)
+		}
+		if s.Full {
+			f.kept[Key{f.out.ARN, facts.Principal}] = *facts
+		}
 	}
 }
 
@@ -217,23 +219,19 @@ func earlier(a, b time.Time) time.Time {
 
 // result puts together what was found.
 func (s *Scan) result(ctx context.Context, started time.Time) Result {
-	r := Result{Facts: map[string]Facts{}, Described: map[string]Cluster{}}
+	r := Result{Facts: map[Key]Facts{}}
 	r.Access = report.Access{SchemaVersion: report.AccessVersion, Started: started.UTC(), Seconds: s.Now().Sub(started).Seconds(),
 		Clusters: []report.AccessCluster{}, Unseen: append([]report.AccessUnseen{}, s.unseen...), Interrupted: errors.Is(ctx.Err(), context.Canceled)}
+	n := 0
+	for _, f := range s.found {
+		n += len(f.observed)
+	}
+	r.Observed, s.owners = make([]Observation, 0, n), nil
 	for _, f := range s.found {
 		r.Clusters = append(r.Clusters, f.out)
-		if f.cluster.ARN != "" {
-			r.Described[f.out.ARN] = f.cluster
-		}
-		for i, facts := range f.facts {
-			e := f.out.Entries[i]
-			if s.Full || e.Verdict != report.Live {
-				r.Facts[Key(f.out.ARN, facts.Principal)] = *facts
-			}
-			if o, ok := observe(f.out.ARN, facts, e); ok {
-				r.Observed = append(r.Observed, o)
-			}
-		}
+		r.Observed = append(r.Observed, f.observed...)
+		maps.Copy(r.Facts, f.kept)
+		f.observed, f.kept = nil, nil
 	}
 	r.BrokenTrusts = slices.Sorted(slices.Values(s.trusts))
 	slices.SortStableFunc(r.Unseen, func(a, b report.AccessUnseen) int {

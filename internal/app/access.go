@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/access"
@@ -57,6 +58,9 @@ func AccessScan(ctx context.Context, req AccessRequest, p Process) (report.Acces
 
 // scan looks at all of a fleet, and keeps what the ledger should know.
 func (f *fleet) scan(ctx context.Context, req AccessRequest) (access.Result, error) {
+	// A scan makes much garbage beside what it keeps, and so does what writes
+	// its report: this process does nothing else.
+	debug.SetGCPercent(25)
 	book := f.ledger(req)
 	s := access.Scan{
 		Sites: f.sites, Directories: f.directories, Unseen: f.unseen, Window: req.Propagation, Now: time.Now,
@@ -111,7 +115,7 @@ func AccessExplain(ctx context.Context, req AccessRequest, cluster, principal st
 	var where []string
 	for _, c := range found.Clusters {
 		for _, e := range c.Entries {
-			return access.Story(c, e, found.Facts[access.Key(c.ARN, e.Principal)]), nil
+			return access.Story(c, e, found.Facts[access.Key{Cluster: c.ARN, Principal: e.Principal}]), nil
 		}
 		where = append(where, c.Account+" "+c.Region)
 	}

@@ -150,7 +150,7 @@ masked, 4 if something couldn't be looked at or decided.`,
 				return err
 			}
 			if output == "json" {
-				err = errors.Join(err, view.JSON(p.Stdout, found))
+				err = errors.Join(err, view.AccessJSON(p.Stdout, found))
 			} else {
 				view.Access(p.Stdout, found)
 			}

@@ -79,7 +79,7 @@ The exit code is 0, or 4 if something couldn't be looked at.`,
 			}
 			switch output {
 			case "json":
-				err = view.JSON(p.Stdout, found)
+				err = view.AccessJSON(p.Stdout, found)
 			case "markdown":
 				view.AccessMarkdown(p.Stdout, found)
 			default:
@@ -127,7 +127,7 @@ something couldn't be looked at or decided.`,
 				return errors.New("none of these clusters was found: name their region and account")
 			}
 			if output == "json" {
-				err = errors.Join(err, view.JSON(p.Stdout, found))
+				err = errors.Join(err, view.AccessJSON(p.Stdout, found))
 			} else {
 				view.Access(p.Stdout, found)
 			}

@@ -35,12 +35,12 @@ type head struct {
 // File is a ledger in a file. Its lock lies beside it.
 type File struct{ Path string }
 
-// Load returns all that is known, by access.Key, oldest first. A ledger that
+// Load returns all that is known of each entry, oldest first. A ledger that
 // isn't there knows nothing.
-func (l File) Load() (map[string][]access.Observation, error) {
+func (l File) Load() (map[access.Key][]access.Observation, error) {
 	f, err := os.Open(l.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return map[string][]access.Observation{}, nil
+		return map[access.Key][]access.Observation{}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -54,11 +54,19 @@ func (l File) Load() (map[string][]access.Observation, error) {
 }
 
 // read also returns how many bytes are whole lines.
-func read(r io.Reader) (all map[string][]access.Observation, size int64, err error) {
-	all = map[string][]access.Observation{}
+func read(r io.Reader) (all map[access.Key][]access.Observation, size int64, err error) {
+	all = map[access.Key][]access.Observation{}
+	seen := map[string]string{}
+	once := func(s string) string { // one string for all that are equal
+		if kept, ok := seen[s]; ok {
+			return kept
+		}
+		seen[s] = s
+		return s
+	}
 	lines := bufio.NewReaderSize(r, 1<<16)
 	for number := 1; ; number++ {
-		line, err := lines.ReadBytes('\n')
+		line, err := lines.ReadSlice('\n')
 		if errors.Is(err, io.EOF) {
 			return all, size, nil // what is left has no end: a kill cut it off
 		}
@@ -77,7 +85,8 @@ func read(r io.Reader) (all map[string][]access.Observation, size int64, err err
 		if err := json.Unmarshal(line, &o); err != nil {
 			return nil, 0, fmt.Errorf("line %d: %w", number, err)
 		}
-		key := access.Key(o.Cluster, o.Principal)
+		o.Cluster, o.Type, o.ID = once(o.Cluster), once(o.Type), once(o.ID)
+		key := access.Key{Cluster: o.Cluster, Principal: o.Principal}
 		all[key] = append(all[key], o)
 	}
 }
@@ -104,21 +113,18 @@ func (l File) Append(ctx context.Context, observed []access.Observation) (err er
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.Path, err)
 	}
-	var text bytes.Buffer
-	lines := json.NewEncoder(&text)
+	if err := f.Truncate(size); err != nil {
+		return err
+	}
+	text := bufio.NewWriterSize(io.NewOffsetWriter(f, size), 1<<16)
+	lines := json.NewEncoder(text)
 	if size == 0 {
 		err = lines.Encode(head{version})
 	}
 	for _, o := range observed {
 		err = errors.Join(err, lines.Encode(o))
 	}
-	if err != nil {
-		return err
-	}
-	if err := f.Truncate(size); err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(text.Bytes(), size); err != nil {
+	if err = errors.Join(err, text.Flush()); err != nil {
 		return err
 	}
 	return errors.Join(f.Sync(), durable.SyncDir(filepath.Dir(l.Path)))

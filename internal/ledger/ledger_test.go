@@ -35,8 +35,8 @@ func TestWhatIsAppendedIsThere(t *testing.T) {
 	}
 	work.Wait()
 	all, err := l.Load()
-	if err != nil || len(all) != 40 || all[access.Key("c", "p7")][0] != seen(7) {
-		t.Errorf("%d, %v, %+v", len(all), err, all[access.Key("c", "p7")])
+	if err != nil || len(all) != 40 || all[access.Key{Cluster: "c", Principal: "p7"}][0] != seen(7) {
+		t.Errorf("%d, %v, %+v", len(all), err, all[access.Key{Cluster: "c", Principal: "p7"}])
 	}
 	if info, err := os.Stat(l.Path); err != nil || info.Mode() != 0o600 {
 		t.Error(info, err)
@@ -66,7 +66,7 @@ func TestCutOffAnywhere(t *testing.T) {
 			t.Fatal(n, err)
 		}
 		after, err := l.Load()
-		if err != nil || len(after) != len(before)+1 || len(after[access.Key("c", "p3")]) != 1 {
+		if err != nil || len(after) != len(before)+1 || len(after[access.Key{Cluster: "c", Principal: "p3"}]) != 1 {
 			t.Errorf("cut at %d: %d, then %d lines, %v", n, len(before), len(after), err)
 		}
 	}

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -122,4 +124,44 @@ func cell(s string) string {
 // mermaid keeps text inside the quotes of a label.
 func mermaid(s string) string {
 	return strings.NewReplacer(`"`, "#quot;", "\n", " ", "<", "#lt;", ">", "#gt;").Replace(s)
+}
+
+// AccessJSON writes a scan as JSON does, a cluster at a time: all of it at once
+// would take the memory of the scan a second time.
+func AccessJSON(w io.Writer, a report.Access) error {
+	clusters := a.Clusters
+	a.Clusters = []report.AccessCluster{}
+	var around strings.Builder
+	if err := JSON(&around, a); err != nil {
+		return err
+	}
+	const empty = "\"clusters\": []"
+	before, after, ok := strings.Cut(around.String(), empty)
+	if !ok || len(clusters) == 0 {
+		_, err := io.WriteString(w, around.String())
+		return err
+	}
+	if _, err := io.WriteString(w, before+strings.TrimSuffix(empty, "]")); err != nil {
+		return err
+	}
+	var one bytes.Buffer
+	e := json.NewEncoder(&one)
+	e.SetIndent("    ", "  ")
+	e.SetEscapeHTML(false)
+	for i, c := range clusters {
+		one.Reset()
+		one.WriteString(",\n    ")
+		if err := e.Encode(c); err != nil {
+			return err
+		}
+		text := bytes.TrimSuffix(one.Bytes(), []byte("\n"))
+		if i == 0 {
+			text = text[1:] // no comma before the first
+		}
+		if _, err := w.Write(text); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, "\n  ]"+after)
+	return err
 }
