@@ -103,10 +103,38 @@ func (p *programs) scan(ctx context.Context, l *lab.Server) (scanned, error) {
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	began := time.Now()
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Start(); err != nil {
+		return scanned{}, err
+	}
+	// What the kernel tells of a process that has ended counts this one's memory
+	// too, from before the other program began.
+	most := make(chan float64)
+	ended := make(chan struct{})
+	go func() {
+		highest := 0.0
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if now, err := peak(cmd.Process.Pid); err == nil {
+				highest = float64(now)
+			}
+			select {
+			case <-tick.C:
+			case <-ended:
+				most <- highest
+				return
+			}
+		}
+	}()
+	err := cmd.Wait()
+	close(ended)
+	got := scanned{seconds: time.Since(began).Seconds(), memory: <-most}
+	if err != nil {
 		return scanned{}, fmt.Errorf("holdfast access scan: %w: %s", err, said.String())
 	}
-	got := scanned{seconds: time.Since(began).Seconds(), memory: resident(cmd.ProcessState)}
+	if got.memory == 0 {
+		return scanned{}, errors.New("the system doesn't say how much memory a process has")
+	}
 	var found struct {
 		Calls    int
 		Clusters []struct{ Entries []struct{ Verdict string } }
