@@ -131,9 +131,10 @@ type retryer struct {
 
 func (a *AWS) retryer(account, region, service string) *retryer {
 	standard := retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff = a.options.Tries, 5*time.Second
-		// The SDK's budget of retries is for callers without a pace.
-		o.RateLimiter = unlimited{}
+		o.MaxAttempts = a.options.Tries
+		// The SDK waits long after a throttle, and has a budget of retries, for
+		// callers without a pace.
+		o.Backoff, o.RateLimiter = retry.NewExponentialJitterBackoff(2*time.Second), unlimited{}
 	})
 	return &retryer{RetryerV2: standard, aws: a, pace: a.pace(account, region, service)}
 }
