@@ -211,9 +211,11 @@ func (w *world) printed(env map[string]string, name string, args ...string) stri
 	return string(out)
 }
 
-func (w *world) report() report.Run {
+func (w *world) report() report.Run { return w.reportIn("report.json") }
+
+func (w *world) reportIn(name string) report.Run {
 	w.t.Helper()
-	b, err := os.ReadFile(filepath.Join(w.dir, "report.json"))
+	b, err := os.ReadFile(filepath.Join(w.dir, name))
 	w.must(err)
 	var r report.Run
 	w.must(json.Unmarshal(b, &r))
