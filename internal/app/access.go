@@ -91,7 +91,7 @@ func (f *fleet) ledger(req AccessRequest) ledger.File {
 	case NoLedger:
 		return ledger.File{}
 	case "":
-		return ledger.File{Path: filepath.Join(accessState(precedence.NewEnv(f.proc.Environ), f.proc.Home), ledger.FileName)}
+		return ledger.File{Path: filepath.Join(stateHome(precedence.NewEnv(f.proc.Environ), f.proc.Home), ledger.FileName)}
 	}
 	if filepath.IsAbs(req.Ledger) {
 		return ledger.File{Path: req.Ledger}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -277,14 +276,4 @@ func oneLine(err error) string {
 		return strings.Join(append([]string{e.What}, e.Why...), "; ")
 	}
 	return err.Error()
-}
-
-// accessState is where ledger and journals are
-// (https://specifications.freedesktop.org/basedir-spec/latest/).
-func accessState(env precedence.Env, home string) string {
-	dir := env["XDG_STATE_HOME"]
-	if dir == "" {
-		dir = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(dir, "holdfast")
 }

@@ -50,7 +50,7 @@ func AccessRepair(ctx context.Context, req RepairRequest, p Process) (report.Rep
 		return out, err
 	}
 	defer f.close()
-	r := &repairs{fleet: f, req: req, dir: filepath.Join(accessState(precedence.NewEnv(p.Environ), p.Home), "repair")}
+	r := &repairs{fleet: f, req: req, dir: filepath.Join(stateHome(precedence.NewEnv(p.Environ), p.Home), "repair")}
 	left, err := r.unfinished()
 	if err != nil {
 		return out, err

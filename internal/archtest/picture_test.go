@@ -88,8 +88,10 @@ func packages() map[string]place {
 		}},
 		"internal/kubetoken": {layer: words},
 
-		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
-		"internal/tf/log":  {layer: files},
+		"internal/tf/code":    {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
+		"internal/tf/log":     {layer: files},
+		"internal/tf/backend": {layer: files},
+		"internal/tf/state":   {layer: files},
 
 		"internal/access": {layer: logic, also: map[string]string{
 			"internal/journal": "nothing is deleted that isn't recorded first",
@@ -97,16 +99,19 @@ func packages() map[string]place {
 		"internal/assign":     {layer: logic},
 		"internal/doctor":     {layer: logic, also: map[string]string{"internal/precedence": "which source wins is a part of its answer, and decided there"}},
 		"internal/journal":    {layer: logic, also: map[string]string{"os": "the record that has to be on the disk before anything is changed"}},
+		"internal/drain":      {layer: logic},
 		"internal/keeper":     {layer: logic},
 		"internal/pace":       {layer: logic},
 		"internal/precedence": {layer: logic, also: map[string]string{"os": "os.Expand, which is a function of its arguments"}},
+		"internal/rescue":     {layer: logic, also: map[string]string{"internal/journal": "what it changes is recorded before", "os": "reads the copy that lies beside a journal"}},
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},
 
-		"internal/awsapi/identity": {layer: aws},
-		"internal/awsapi/eks":      {layer: aws},
-		"internal/credcmd":         {layer: adapter},
-		"internal/credcache":       {layer: adapter},
-		"internal/endpoint":        {layer: adapter},
+		"internal/awsapi/identity":   {layer: aws},
+		"internal/awsapi/statestore": {layer: aws},
+		"internal/awsapi/eks":        {layer: aws},
+		"internal/credcmd":           {layer: adapter},
+		"internal/credcache":         {layer: adapter},
+		"internal/endpoint":          {layer: adapter},
 		"internal/kube": {layer: adapter, also: map[string]string{
 			yaml: "a ConfigMap's rows are YAML, which aws-iam-authenticator reads with this module",
 		}},
@@ -152,7 +157,14 @@ func packages() map[string]place {
 			"github.com/aws/aws-sdk-go-v2/service/sts/types": "assume is a client of the lab as any other",
 		}},
 
-		"bench": {layer: command, also: map[string]string{"internal/lab": "measures against it, and is never installed"}},
+		"bench": {layer: command, also: map[string]string{
+			"internal/lab":                             "measures against it, and is never installed",
+			"github.com/aws/aws-sdk-go-v2/aws":         "the naive scan, for comparison",
+			"github.com/aws/aws-sdk-go-v2/aws/retry":   "the naive scan, for comparison",
+			"github.com/aws/aws-sdk-go-v2/credentials": "the naive scan, for comparison",
+			"github.com/aws/aws-sdk-go-v2/service/eks": "the naive scan, for comparison",
+			"github.com/aws/aws-sdk-go-v2/service/iam": "the naive scan, for comparison",
+		}},
 
 		"internal/archtest": {layer: tests},
 		"internal/pairwise": {layer: tests},
