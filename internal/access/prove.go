@@ -82,7 +82,7 @@ func (r *Repairer) level(ctx context.Context, p Plan, e Entry, owner Owner) (lev
 	j := Judge(Facts{Now: r.Now(), Window: r.Window, Mode: ModeAPI, Principal: p.Entry.Principal, Entry: e, Owner: owner})
 	level, text = ProofCreated, lastEvidence(report.AccessEntry{Evidence: j.Evidence})
 	if j.Binding == BoundToday {
-		level, text = ProofBound, "bound to "+p.ID+" (was another)"
+		level, text = ProofBound, "made long enough after "+p.ID+" was"
 	}
 	if lines, err := r.Around.Log(ctx, p.Cluster, e.Created); err == nil {
 		if owner, err := cred.ParsePrincipal(p.Entry.Principal); err == nil {
