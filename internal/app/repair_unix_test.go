@@ -4,10 +4,12 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,8 +39,9 @@ const (
 
 // work is what the process is to do.
 type work struct {
-	Entries []string
-	Resume  bool
+	Entries         []string
+	Resume          bool
+	Backup, Restore string // a file, instead of a repair
 }
 
 func (w work) request() RepairRequest {
@@ -47,35 +50,58 @@ func (w work) request() RepairRequest {
 	return req
 }
 
+// do does it, and says what went wrong.
+func (w work) do(t *testing.T, hook journal.Hook, p Process) (said string, err error) {
+	req := w.request()
+	switch {
+	case w.Backup != "":
+		req.Clusters = []string{"prod-0"}
+		backup, err := AccessBackup(t.Context(), req.AccessRequest, p)
+		if err != nil {
+			return "", err
+		}
+		b, err := json.Marshal(backup)
+		return "", errors.Join(err, os.WriteFile(w.Backup, b, 0o600))
+	case w.Restore != "":
+		out, err := AccessRestore(t.Context(), RestoreRequest{AccessRequest: req.AccessRequest, File: w.Restore, Yes: true, Tell: req.Tell, Hook: hook}, p)
+		if out.Failed != "" || out.Lacks() {
+			said = fmt.Sprintf("%+v", out)
+		}
+		return said, err
+	}
+	req.Hook = hook
+	out, err := AccessRepair(t.Context(), req, p)
+	for _, e := range out.Entries {
+		if e.Outcome != report.Repaired {
+			said += fmt.Sprintf("%+v", e)
+		}
+	}
+	return said, err
+}
+
 // TestChild is the process that a test starts and kills: a repair, or the
 // restore of a file.
 func TestChild(t *testing.T) {
 	text := os.Getenv(childRequest)
 	if text == "" {
-		t.Skip("this is for the processes that other tests start")
+		return // this is for the processes that other tests start
 	}
 	var w work
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		t.Fatal(err)
 	}
-	req := w.request()
 	at, _ := strconv.Atoi(os.Getenv(childKill)) // 0: never
 	var passed atomic.Int32
-	req.Hook = func(journal.Point) {
+	hook := func(journal.Point) {
 		if int(passed.Add(1)) == at {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}
 	}
-	out, err := AccessRepair(t.Context(), req, Process{Environ: os.Environ(), Dir: os.Getenv("HOME"), Home: os.Getenv("HOME"), User: "me", Host: "here"})
+	said, err := w.do(t, hook, Process{Environ: os.Environ(), Dir: os.Getenv("HOME"), Home: os.Getenv("HOME"), User: "me", Host: "here"})
 	code := 0
-	for _, e := range out.Entries {
-		if e.Outcome != report.Repaired {
-			code = 1
-		}
-	}
-	if err != nil || code != 0 {
-		fmt.Printf("%v\n%+v\n", err, out)
+	if err != nil || said != "" {
+		fmt.Println(err, said)
 		code = 1
 	}
 	os.Exit(code) // past goleak: idle connections to another process's lab end with us
@@ -248,4 +274,60 @@ func TestKilledAfterEveryStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRestoreKilledAfterEveryStep: a disaster takes entries, a policy, groups
+// and a tag; a restore that was killed anywhere is finished by the next one.
+func TestRestoreKilledAfterEveryStep(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		f, home := startFleet(t, staleWorld(1)), t.TempDir()
+		before, file := f.entries("prod-0"), filepath.Join(home, "backup.json")
+		child(t, f.Server, home, work{Backup: file}, 0)
+		f.disaster()
+		if maps.Equal(before, f.entries("prod-0")) {
+			t.Fatal("that was no disaster")
+		}
+		killed := child(t, f.Server, home, work{Restore: file}, n)
+		if killed {
+			child(t, f.Server, home, work{Restore: file}, 0)
+		}
+		if after := f.entries("prod-0"); !maps.Equal(before, after) {
+			t.Errorf("killed at point %d:\n%v\n%v", n, before, after)
+		}
+		calls := len(f.changes())
+		child(t, f.Server, home, work{Restore: file}, 0)
+		if again := len(f.changes()); again != calls {
+			t.Errorf("killed at point %d: a restore that has nothing to do made %d changes", n, again-calls)
+		}
+		f.Close()
+		if !killed {
+			t.Logf("%d points", n-1)
+			return
+		}
+	}
+}
+
+// disaster takes one entry away and spoils another.
+func (f fleetLab) disaster() {
+	f.t.Helper()
+	cluster, people, node := aws.String("prod-0"), aws.String("arn:aws:iam::"+accessAccount+":role/people"), aws.String("arn:aws:iam::"+accessAccount+":role/node")
+	got, err := f.eks.DescribeAccessEntry(f.t.Context(), &awseks.DescribeAccessEntryInput{ClusterName: cluster, PrincipalArn: people})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	_, err = f.eks.DeleteAccessEntry(f.t.Context(), &awseks.DeleteAccessEntryInput{ClusterName: cluster, PrincipalArn: node})
+	_, err1 := f.eks.DisassociateAccessPolicy(f.t.Context(), &awseks.DisassociateAccessPolicyInput{ClusterName: cluster, PrincipalArn: people, PolicyArn: aws.String(labeks.PolicyEdit)})
+	_, err2 := f.eks.UpdateAccessEntry(f.t.Context(), &awseks.UpdateAccessEntryInput{ClusterName: cluster, PrincipalArn: people, KubernetesGroups: []string{"nobody"}})
+	_, err3 := f.eks.UntagResource(f.t.Context(), &awseks.UntagResourceInput{ResourceArn: got.AccessEntry.AccessEntryArn, TagKeys: []string{"team"}})
+	if err := errors.Join(err, err1, err2, err3); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// changes are the calls that changed something.
+func (f fleetLab) changes() []lab.Call {
+	return slices.DeleteFunc(f.Calls(), func(c lab.Call) bool {
+		return c.Service != "eks" || strings.HasPrefix(c.Operation, "List") || strings.HasPrefix(c.Operation, "Describe")
+	})
 }

@@ -33,7 +33,8 @@ docs/ACCESS.md explains verdicts, evidence and repair.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(accessScanCommand(p), accessExplainCommand(p), accessMapCommand(p), accessVerifyCommand(p), accessRepairCommand(p))
+	cmd.AddCommand(accessScanCommand(p), accessExplainCommand(p), accessMapCommand(p), accessVerifyCommand(p), accessRepairCommand(p),
+		accessBackupCommand(p), accessRestoreCommand(p))
 	return cmd
 }
 

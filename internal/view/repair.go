@@ -53,3 +53,25 @@ func Repair(w io.Writer, r report.Repair) {
 		write(w, "Nothing changed: this was a dry run. To do it:  holdfast access repair --yes\n")
 	}
 }
+
+// Restore writes what will be done, or what was.
+func Restore(w io.Writer, r report.Restore) {
+	for _, c := range r.Changes {
+		mark := "  + "
+		if c.Done {
+			mark = "done "
+		} else if !r.DryRun {
+			mark = "not  "
+		}
+		write(w, fold(mark, "         ", c.Cluster+" "+c.Principal+": "+c.Do+" "+c.What))
+	}
+	for _, l := range r.Left {
+		write(w, fold("  = ", "         ", strings.TrimSpace(l.Cluster+" "+l.Principal)+": "+l.Why))
+	}
+	switch {
+	case len(r.Changes) == 0:
+		write(w, "Nothing to restore: the clusters have all that can be restored.\n")
+	case r.DryRun:
+		write(w, "Nothing changed: this was a dry run. To do it, say it again with --yes\n")
+	}
+}

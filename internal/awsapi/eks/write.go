@@ -46,3 +46,25 @@ func (p *Place) Associate(ctx context.Context, cluster, principal string, policy
 	}
 	return nil
 }
+
+// Update sets an entry's groups and user name.
+func (p *Place) Update(ctx context.Context, e access.Entry, token string) error {
+	groups := e.Groups
+	if groups == nil {
+		groups = []string{} // none, where nil would leave them as they are
+	}
+	_, err := p.eks.UpdateAccessEntry(ctx, &eks.UpdateAccessEntryInput{ClusterName: &e.Cluster, PrincipalArn: &e.Principal, KubernetesGroups: groups, Username: &e.Username, ClientRequestToken: &token})
+	if err != nil {
+		return refusal("eks", "UpdateAccessEntry", err)
+	}
+	return nil
+}
+
+// Tag adds tags to an entry.
+func (p *Place) Tag(ctx context.Context, e access.Entry) error {
+	_, err := p.eks.TagResource(ctx, &eks.TagResourceInput{ResourceArn: &e.ARN, Tags: e.Tags})
+	if err != nil {
+		return refusal("eks", "TagResource", err)
+	}
+	return nil
+}
