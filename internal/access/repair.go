@@ -88,6 +88,21 @@ func (r *Repairer) Run(ctx context.Context, j *journal.Journal, p Plan) report.R
 	return out
 }
 
+// Undo ends a repair that hasn't changed anything yet. One that has is finished:
+// an entry that is gone can only be made anew.
+func (r *Repairer) Undo(ctx context.Context, j *journal.Journal, p Plan) report.RepairedEntry {
+	current, err := r.EKS.Entry(ctx, p.Cluster, p.Entry.Principal)
+	if err != nil || current.ARN != p.Entry.ARN {
+		return r.Run(ctx, j, p)
+	}
+	out := report.RepairedEntry{Cluster: p.Cluster, Account: p.Account, Region: p.Region, Principal: p.Entry.Principal, Type: p.Entry.Type,
+		Journal: j.Dir(), Outcome: report.Undone, Why: "the entry is the one that it was"}
+	if err := j.End(report.Undone, nil); err != nil {
+		out.Outcome, out.Why = report.Failed, err.Error()
+	}
+	return out
+}
+
 // mayBeGone says whether the entry isn't there after a failure, as far as
 // anybody can tell.
 func (r *Repairer) mayBeGone(ctx context.Context, j *journal.Journal, p Plan) bool {

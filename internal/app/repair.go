@@ -31,6 +31,7 @@ type RepairRequest struct {
 	ForceSelf    string // words
 	ForceAdmin   string // words
 	Resume       bool
+	Undo         bool // of what was begun: end what has changed nothing, finish the rest
 	Wait         time.Duration
 	Tell         func(string)
 	Hook         journal.Hook // nil outside of tests
@@ -44,7 +45,7 @@ const patience = 5 * time.Minute
 // one cluster one after another.
 func AccessRepair(ctx context.Context, req RepairRequest, p Process) (report.Repair, error) {
 	req.Full = true
-	out := report.Repair{SchemaVersion: report.RepairVersion, DryRun: !req.Yes && !req.Resume, Entries: []report.RepairedEntry{}}
+	out := report.Repair{SchemaVersion: report.RepairVersion, DryRun: !req.Yes && !req.Resume && !req.Undo, Entries: []report.RepairedEntry{}}
 	f, err := newFleet(ctx, req.AccessRequest, p)
 	if err != nil {
 		return out, err
@@ -55,13 +56,14 @@ func AccessRepair(ctx context.Context, req RepairRequest, p Process) (report.Rep
 	if err != nil {
 		return out, err
 	}
-	if req.Resume {
+	if req.Resume || req.Undo {
 		out.Entries, err = r.all(ctx, left)
 		return out, err
 	}
 	if len(left) > 0 && req.Yes {
 		return out, &cure.Error{What: fmt.Sprintf("%d repairs were interrupted and aren't finished", len(left)), Cure: "finish them first:  holdfast access repair --resume", Class: cure.Refused}
 	}
+	out.Unfinished = len(left)
 	found, err := f.scan(ctx, req.AccessRequest)
 	if err != nil {
 		return out, err
@@ -241,6 +243,9 @@ func (r *repairs) one(ctx context.Context, job entryJob) report.RepairedEntry {
 	defer j.Close()
 	// An interrupt ends what hasn't begun; what has begun is finished, so that no
 	// entry stays away because somebody was in a hurry.
+	if r.req.Undo {
+		return repairer.Undo(context.WithoutCancel(ctx), j, job.plan)
+	}
 	return repairer.Run(context.WithoutCancel(ctx), j, job.plan)
 }
 

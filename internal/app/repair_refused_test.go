@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -250,4 +251,28 @@ func (f refusedLab) duringDelete(do func(refusedLab)) chan bool {
 		f.lab.ClearFaults()
 	}()
 	return done
+}
+
+// staleWorld has clusters with entries of every kind, all but one of each
+// cluster stale.
+func staleWorld(clusters int) *lab.World {
+	const arn = "arn:aws:iam::" + accessAccount + ":role/"
+	account := lab.Account{ID: accessAccount}
+	trust := []lab.Trust{{Principals: []string{accessAccount}}, {Services: []string{"ec2.amazonaws.com"}}}
+	for _, name := range []string{"ops", "people", "node"} {
+		age := time.Hour
+		if name == "ops" {
+			age = 72 * time.Hour
+		}
+		account.Roles = append(account.Roles, lab.Role{Name: name, Age: age, Trust: trust})
+	}
+	for n := range clusters {
+		account.Clusters = append(account.Clusters, labeks.Spec{Name: fmt.Sprint("prod-", n), Mode: labeks.ModeAPI, Entries: []labeks.EntrySpec{
+			{PrincipalARN: arn + "ops", Age: 48 * time.Hour, Policies: map[string]labeks.Scope{labeks.PolicyClusterAdmin: {Type: "cluster"}}},
+			{PrincipalARN: arn + "people", Age: 48 * time.Hour, Stale: true, Groups: []string{"deployers", "viewers"}, Username: "people:{{SessionName}}", Tags: map[string]string{"team": "a, b=c"},
+				Policies: map[string]labeks.Scope{labeks.PolicyEdit: {Type: "namespace", Namespaces: []string{"shop", "till-*"}}, labeks.PolicyAdmin: {Type: "cluster"}}},
+			{PrincipalARN: arn + "node", Age: 48 * time.Hour, Stale: true, Type: "EC2_LINUX", Tags: map[string]string{"k": "v"}},
+		}})
+	}
+	return &lab.World{Accounts: []lab.Account{account}}
 }

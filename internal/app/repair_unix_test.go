@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -40,12 +39,12 @@ const (
 // work is what the process is to do.
 type work struct {
 	Entries         []string
-	Resume          bool
+	Resume, Undo    bool
 	Backup, Restore string // a file, instead of a repair
 }
 
 func (w work) request() RepairRequest {
-	req := RepairRequest{AccessRequest: accessRequest(NoLedger), Yes: !w.Resume, Resume: w.Resume, Entries: w.Entries, Tell: func(string) {}}
+	req := RepairRequest{AccessRequest: accessRequest(NoLedger), Yes: !w.Resume && !w.Undo, Resume: w.Resume, Undo: w.Undo, Entries: w.Entries, Tell: func(string) {}}
 	req.Role = "arn:aws:iam::" + accessAccount + ":role/ops"
 	return req
 }
@@ -72,7 +71,7 @@ func (w work) do(t *testing.T, hook journal.Hook, p Process) (said string, err e
 	req.Hook = hook
 	out, err := AccessRepair(t.Context(), req, p)
 	for _, e := range out.Entries {
-		if e.Outcome != report.Repaired {
+		if e.Outcome != report.Repaired && (e.Outcome != report.Undone || !w.Undo) {
 			said += fmt.Sprintf("%+v", e)
 		}
 	}
@@ -133,30 +132,6 @@ func child(t *testing.T, l *lab.Server, home string, w work, kill int) (killed b
 	return false
 }
 
-// staleWorld has clusters with entries of every kind, all but one of each
-// cluster stale.
-func staleWorld(clusters int) *lab.World {
-	const arn = "arn:aws:iam::" + accessAccount + ":role/"
-	account := lab.Account{ID: accessAccount}
-	trust := []lab.Trust{{Principals: []string{accessAccount}}, {Services: []string{"ec2.amazonaws.com"}}}
-	for _, name := range []string{"ops", "people", "node"} {
-		age := time.Hour
-		if name == "ops" {
-			age = 72 * time.Hour
-		}
-		account.Roles = append(account.Roles, lab.Role{Name: name, Age: age, Trust: trust})
-	}
-	for n := range clusters {
-		account.Clusters = append(account.Clusters, labeks.Spec{Name: fmt.Sprint("prod-", n), Mode: labeks.ModeAPI, Entries: []labeks.EntrySpec{
-			{PrincipalARN: arn + "ops", Age: 48 * time.Hour, Policies: map[string]labeks.Scope{labeks.PolicyClusterAdmin: {Type: "cluster"}}},
-			{PrincipalARN: arn + "people", Age: 48 * time.Hour, Stale: true, Groups: []string{"deployers", "viewers"}, Username: "people:{{SessionName}}", Tags: map[string]string{"team": "a, b=c"},
-				Policies: map[string]labeks.Scope{labeks.PolicyEdit: {Type: "namespace", Namespaces: []string{"shop", "till-*"}}, labeks.PolicyAdmin: {Type: "cluster"}}},
-			{PrincipalARN: arn + "node", Age: 48 * time.Hour, Stale: true, Type: "EC2_LINUX", Tags: map[string]string{"k": "v"}},
-		}})
-	}
-	return &lab.World{Accounts: []lab.Account{account}}
-}
-
 // fleetLab is a lab of stale entries, with the SDK as its judge.
 type fleetLab struct {
 	*lab.Server
@@ -193,13 +168,8 @@ func (f fleetLab) entries(cluster string) map[string]string {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		var policies []string
-		for arn, scope := range b.Policies {
-			policies = append(policies, fmt.Sprint(arn, scope.Type, scope.Namespaces))
-		}
-		slices.Sort(policies)
 		tags, _ := json.Marshal(got.AccessEntry.Tags)
-		out[b.PrincipalARN] = strings.Join([]string{b.Type, b.Username, strings.Join(b.Groups, ","), string(tags), fmt.Sprint(policies)}, " | ")
+		out[b.PrincipalARN] = strings.Join([]string{b.Type, b.Username, strings.Join(b.Groups, ","), string(tags), policiesOf(b)}, " | ")
 	}
 	return out
 }
@@ -330,4 +300,30 @@ func (f fleetLab) changes() []lab.Call {
 	return slices.DeleteFunc(f.Calls(), func(c lab.Call) bool {
 		return c.Service != "eks" || strings.HasPrefix(c.Operation, "List") || strings.HasPrefix(c.Operation, "Describe")
 	})
+}
+
+// TestUndo: a repair that was killed before it changed anything is ended, and
+// its entry is the old one; one that has deleted is finished.
+func TestUndo(t *testing.T) {
+	t.Parallel()
+	people := "arn:aws:iam::" + accessAccount + ":role/people"
+	arn := func(f fleetLab) string {
+		got, err := f.eks.DescribeAccessEntry(t.Context(), &awseks.DescribeAccessEntryInput{ClusterName: aws.String("prod-0"), PrincipalArn: &people})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *got.AccessEntry.AccessEntryArn
+	}
+	for kill, stays := range map[int]bool{2: true, 3: true, 5: false} { // after it asked, before the delete, after it
+		f, home := startFleet(t, staleWorld(1)), t.TempDir()
+		before, old := f.entries("prod-0"), arn(f)
+		if !child(t, f.Server, home, work{Entries: []string{"role/people"}}, kill) {
+			t.Fatal("it wasn't killed")
+		}
+		child(t, f.Server, home, work{Undo: true}, 0)
+		if now := arn(f); (now == old) != stays || !maps.Equal(before, f.entries("prod-0")) {
+			t.Errorf("killed at point %d: %s, and was %s", kill, now, old)
+		}
+		child(t, f.Server, home, work{Entries: []string{"role/node"}}, 0) // nothing is left that would refuse it
+	}
 }

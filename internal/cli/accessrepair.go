@@ -25,7 +25,8 @@ again, deleted, created anew and given its policies back. Only entries that are
 STALE by proof or near proof are touched. One entry at a time is missing in a
 cluster.
 
-A repair that was interrupted anywhere is finished with --resume. Where the last
+A repair that was interrupted anywhere is finished with --resume, or with --undo
+ended where it has changed nothing yet. Where the last
 hop is a role that holdfast assumes, the delete runs under a session policy for
 this one entry, so that AWS itself refuses if somebody made it anew meanwhile.
 
@@ -64,6 +65,7 @@ something couldn't be looked at.`,
 	f.StringVarP(&output, "output", "o", "text", "text or json (docs/JSON.md)")
 	f.BoolVar(&req.Yes, "yes", false, "do it")
 	f.BoolVar(&req.Resume, "resume", false, "finish what an earlier repair has begun")
+	f.BoolVar(&req.Undo, "undo", false, "end what an earlier repair has begun, and finish it where the entry is gone already")
 	f.StringSliceVar(&req.Entries, "entry", nil, "only the entries of these `PRINCIPAL`s: an ARN, or as in role/NAME")
 	f.BoolVar(&req.RequireGuard, "require-guard", false, "refuse where AWS itself can't keep the delete from a newer entry")
 	f.DurationVar(&req.Wait, "wait", 0*time.Second, "how long to wait for a sign that the repaired entry lets in")

@@ -158,6 +158,7 @@ type Repair struct {
 	Entries       []RepairedEntry `json:"entries"`
 	Scan          map[Verdict]int `json:"verdicts,omitempty"` // of the scan before
 	Unseen        []AccessUnseen  `json:"unseen,omitempty"`
+	Unfinished    int             `json:"unfinished,omitempty"` // repairs of before that were interrupted
 }
 
 // Outcomes of a repair.

@@ -40,7 +40,9 @@ func Repair(w io.Writer, r report.Repair) {
 			write(w, paragraph("     ", "Not healed by this: "+n))
 		}
 	}
-	if len(r.Entries) == 0 {
+	if len(r.Entries) == 0 && r.Scan == nil {
+		write(w, "Nothing was left to finish.\n")
+	} else if len(r.Entries) == 0 {
 		write(w, "No entry is stale by proof or near proof: nothing to repair.\n")
 	}
 	if n := r.Scan[report.Unknown] + r.Scan[report.Suspect]; n > 0 {
@@ -48,6 +50,9 @@ func Repair(w io.Writer, r report.Repair) {
 	}
 	for _, u := range r.Unseen {
 		write(w, paragraph("", "couldn't be looked at: "+unseenWords(u)))
+	}
+	if r.Unfinished > 0 {
+		write(w, count(r.Unfinished, "repair")+" of before was interrupted:  holdfast access repair --resume\n")
 	}
 	if planned > 0 {
 		write(w, "Nothing changed: this was a dry run. To do it:  holdfast access repair --yes\n")
