@@ -113,11 +113,27 @@ type Observation struct {
 	Type  string `json:"type,omitempty"`
 }
 
-// Sighting is a line of the authenticator's log about a principal.
+// Sighting is what became of a principal at a cluster: a line of the
+// authenticator's log, or a probe of ours.
 type Sighting struct {
 	At      time.Time
 	ID      string
 	Granted bool // else refused as not mapped
+	Probe   bool
+}
+
+func (s Sighting) kind() string {
+	if s.Probe {
+		return "probe"
+	}
+	return "log"
+}
+
+// Probeable says whether a session of the principal that isn't a machine's tells
+// something about its entry: one for machines refuses it for its name alone
+// (aws-iam-authenticator pkg/server, renderTemplate).
+func Probeable(f Facts) bool {
+	return kindOf(f.Principal) == "role" && f.Owner.ID != "" && (f.Entry.Type == Standard || f.Entry.Type == "FARGATE_LINUX")
 }
 
 // Refusal is AWS's answer that isn't what was asked for, in AWS's own words.

@@ -137,16 +137,16 @@ func (j *Judgement) byLog(f Facts) bool {
 		case !s.At.After(f.Entry.Created.Add(clocks)):
 		case !s.Granted && s.ID == f.Owner.ID && s.At.After(settled):
 			j.Binding, j.Strength = BoundDead, report.Proof
-			j.say("log", report.Proof, "at %s the cluster refused %s, the ID of today, as not mapped", stamp(s.At), s.ID)
+			j.say(s.kind(), report.Proof, "at %s the cluster refused %s, the ID of today, as not mapped", stamp(s.At), s.ID)
 			return true
 		case s.Granted && s.ID == f.Owner.ID && (f.Mode == ModeAPI || f.Mode == ModeBoth && f.AWSAuth.Unseen == nil && !f.AWSAuth.Row):
 			j.Binding, j.Strength = BoundToday, report.Proof
-			j.say("log", report.Proof, "at %s the cluster let %s in, the ID of today", stamp(s.At), s.ID)
+			j.say(s.kind(), report.Proof, "at %s the cluster let %s in, the ID of today", stamp(s.At), s.ID)
 			return true
 		case s.Granted && s.ID != f.Owner.ID && f.Owner.Created.After(s.At.Add(-clocks)):
 			// That ID had the ARN after the entry was made and before today's
 			// principal was, so the entry can't have been made for this one.
-			j.say("log", report.Proof, "at %s the cluster let %s in; today the ARN has %s", stamp(s.At), s.ID, f.Owner.ID)
+			j.say(s.kind(), report.Proof, "at %s the cluster let %s in; today the ARN has %s", stamp(s.At), s.ID, f.Owner.ID)
 			j.dead(f, report.Proof)
 			return true
 		}

@@ -35,14 +35,21 @@ func Story(c report.AccessCluster, e report.AccessEntry, f Facts) report.AccessS
 	}
 	for _, s := range boundaries(f.Log) {
 		if s.Granted {
-			add(s.At, "log", "the cluster let "+s.ID+" in")
+			add(s.At, s.kind(), "the cluster let "+s.ID+" in")
 		} else {
-			add(s.At, "log", "the cluster refused "+s.ID+" as not mapped")
+			add(s.At, s.kind(), "the cluster refused "+s.ID+" as not mapped")
 		}
 	}
 	slices.SortStableFunc(out.Timeline, func(a, b report.AccessMoment) int { return a.At.Compare(b.At) })
 	out.Advice = advice(c, e)
 	return out
+}
+
+// Rejudge is an entry with the verdict of facts to which something was added.
+func Rejudge(e report.AccessEntry, f Facts) report.AccessEntry {
+	j := Judge(f)
+	e.Verdict, e.Strength, e.Binding, e.Evidence, e.Missing = j.Verdict, j.Strength, j.Binding, j.Evidence, j.Missing
+	return e
 }
 
 // boundaries keeps of each run of equal sightings the first and the last.

@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/access"
@@ -12,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/internal/ledger"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/report"
+	"github.com/holdfast/holdfast/internal/source"
 )
 
 // AccessRequest says which clusters are meant, and how they are looked at.
@@ -100,7 +103,8 @@ func (f *fleet) ledger(req AccessRequest) ledger.File {
 }
 
 // AccessExplain tells the story of one entry, by name or ARN of its principal.
-func AccessExplain(ctx context.Context, req AccessRequest, cluster, principal string, p Process) (report.AccessStory, error) {
+// With probe it becomes the principal and asks the cluster.
+func AccessExplain(ctx context.Context, req AccessRequest, cluster, principal string, probe bool, p Process) (report.AccessStory, error) {
 	req.Clusters, req.Full = []string{cluster}, true
 	req.only = func(account, arn string) bool { return access.Means(principal, account, arn) }
 	f, err := newFleet(ctx, req, p)
@@ -115,7 +119,16 @@ func AccessExplain(ctx context.Context, req AccessRequest, cluster, principal st
 	var where []string
 	for _, c := range found.Clusters {
 		for _, e := range c.Entries {
-			return access.Story(c, e, found.Facts[access.Key{Cluster: c.ARN, Principal: e.Principal}]), nil
+			facts := found.Facts[access.Key{Cluster: c.ARN, Principal: e.Principal}]
+			if probe {
+				seen, err := f.probe(ctx, c, facts)
+				if err != nil {
+					return report.AccessStory{}, &cure.Error{What: "can't ask the cluster as " + e.Principal, Why: []string{oneLine(err)}, Cure: "leave --probe out", Err: err}
+				}
+				facts.Log = append(facts.Log, seen)
+				e = access.Rejudge(e, facts)
+			}
+			return access.Story(c, e, facts), nil
 		}
 		where = append(where, c.Account+" "+c.Region)
 	}
@@ -151,3 +164,38 @@ func AccessVerify(ctx context.Context, req AccessRequest, wait time.Duration, p 
 
 // verifyEvery is how often a cluster is looked at while somebody waits.
 const verifyEvery = 5 * time.Second
+
+// probe becomes a principal and asks a cluster who it is.
+func (f *fleet) probe(ctx context.Context, c report.AccessCluster, facts access.Facts) (access.Sighting, error) {
+	none := access.Sighting{}
+	in, ok := f.in(c.Account)
+	if !ok || !access.Probeable(facts) {
+		return none, errors.New("only roles with entries of type STANDARD or FARGATE_LINUX can be tried: entries for machines refuse whoever isn't one")
+	}
+	who := resolved{name: in.chain.name + " as " + facts.Principal, plan: in.chain.plan, region: in.chain.region}
+	session := source.SessionName("holdfast", f.proc.User, f.proc.Host)
+	who.plan.Roles = append(slices.Clone(who.plan.Roles), source.Role{ARN: facts.Principal, SessionName: session})
+	chain, err := f.service.chain(ctx, who)
+	if err != nil {
+		return none, err
+	}
+	if err := chain.ready(ctx); err != nil {
+		return none, err
+	}
+	for _, s := range f.sites {
+		if s.Account != c.Account || s.Region != c.Region {
+			continue
+		}
+		described, err := s.EKS.Cluster(ctx, c.Name)
+		if err != nil {
+			return none, err
+		}
+		k, err := around{who: chain.last()}.cluster(ctx, described)
+		if err != nil {
+			return none, err
+		}
+		granted, err := k.LetsIn(ctx)
+		return access.Sighting{At: time.Now(), ID: facts.Owner.ID, Granted: granted, Probe: true}, err
+	}
+	return none, errors.New("the cluster's place wasn't entered")
+}

@@ -16,12 +16,15 @@ import (
 func accessExplainCommand(p app.Process) *cobra.Command {
 	var flags accessFlags
 	var output string
+	var probe bool
 	cmd := &cobra.Command{
 		Use:   "explain [flags] CLUSTER PRINCIPAL",
 		Short: "the story of one entry, and what to do",
 		Long: `Tells the story of one entry: its verdict with all the evidence that can be had,
 a timeline of the role, the entry, the ledger and the authenticator's log, and
-what a person should do.
+what a person should do. With --probe holdfast assumes the role itself and asks
+the cluster who it is, which settles what nothing else can; entries for machines
+can't be tried that way.
 
 The exit code is 0 if the entry is live, 2 if it is stale, orphaned or masked, 4
 if that couldn't be looked at or decided.`,
@@ -31,7 +34,7 @@ if that couldn't be looked at or decided.`,
 			if err := flags.ready(cmd, p, output, "text", "json"); err != nil {
 				return err
 			}
-			story, err := app.AccessExplain(cmd.Context(), flags.req, args[0], args[1], p)
+			story, err := app.AccessExplain(cmd.Context(), flags.req, args[0], args[1], probe, p)
 			if err != nil {
 				return err
 			}
@@ -48,6 +51,7 @@ if that couldn't be looked at or decided.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&output, "output", "o", "text", "text or json (docs/JSON.md)")
+	f.BoolVar(&probe, "probe", false, "assume the role, and ask the cluster who it is")
 	flags.bind(f)
 	return cmd
 }
