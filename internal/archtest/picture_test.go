@@ -104,6 +104,8 @@ func packages() map[string]place {
 
 		"internal/awsapi/identity":   {layer: aws},
 		"internal/awsapi/statestore": {layer: aws},
+		"internal/awsapi/topic":      {layer: aws},
+		"internal/alert":             {layer: adapter},
 		"internal/credcmd":           {layer: adapter},
 		"internal/credcache":         {layer: adapter},
 		"internal/endpoint":          {layer: adapter},
@@ -136,6 +138,7 @@ func packages() map[string]place {
 		"internal/lab/policy":  {layer: lab},
 		"internal/lab/s3":      {layer: lab},
 		"internal/lab/sigv4":   {layer: lab},
+		"internal/lab/sns":     {layer: lab},
 		"internal/lab/sts":     {layer: lab},
 		"internal/lab/wire":    {layer: lab},
 
