@@ -29,6 +29,7 @@ type File struct {
 	Path       string // empty if there is none
 	Identities []Identity
 	Units      []Unit
+	Clusters   []Cluster
 	Run        Run
 	Alerts     []Alert
 }

@@ -26,6 +26,7 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 	content, diags := body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 		{Type: "identity", LabelNames: []string{"name"}},
 		{Type: "unit", LabelNames: []string{"path"}},
+		{Type: "cluster", LabelNames: []string{"name"}},
 		{Type: "run"},
 		{Type: "alert", LabelNames: []string{"name"}},
 	}})
@@ -34,6 +35,10 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 		switch block.Type {
 		case "run":
 			diags = append(diags, f.Run.decode(block)...)
+		case "cluster":
+			cluster, more := decodeCluster(block)
+			diags = append(diags, more...)
+			f.Clusters = append(f.Clusters, cluster)
 		case "unit":
 			unit, more := decodeUnit(block)
 			diags = append(diags, more...)
@@ -55,6 +60,11 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 	for _, unit := range f.Units {
 		if _, ok := seen[unit.Identity]; !ok {
 			diags = append(diags, wrong(unit.Range, "no such identity", fmt.Sprintf("%q isn't in this file", unit.Identity)))
+		}
+	}
+	for _, c := range f.Clusters {
+		if _, ok := seen[c.Identity]; !ok && c.Identity != "" {
+			diags = append(diags, wrong(c.Range, "no such identity", fmt.Sprintf("%q isn't in this file", c.Identity)))
 		}
 	}
 	return diags

@@ -110,7 +110,7 @@ func TestDecideIsWhatTheGoSDKDoes(t *testing.T) {
 }
 
 func TestEveryPairIsInSomeRow(t *testing.T) {
-	dims, rows := dimensions(), pairwise(dimensions())
+	dims, rows := dimensions(), pairwiseRows()
 	for i, a := range dims {
 		for _, b := range dims[i+1:] {
 			met := map[string]bool{}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/internal/pairwise"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/profile"
 	"github.com/holdfast/holdfast/internal/tf/code"
@@ -95,85 +96,23 @@ func (r row) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// pair is two values of two dimensions, by index; a comes before b.
-type pair struct{ a, va, b, vb int }
-
-func met(a, va, b, vb int) pair {
-	if a > b {
-		return pair{b, vb, a, va}
+// pairwiseRows are rows in which every two values of two dimensions meet.
+func pairwiseRows() []row {
+	var dims []pairwise.Dimension
+	for _, d := range dimensions() {
+		dims = append(dims, pairwise.Dimension{Name: d.name, Values: d.values})
 	}
-	return pair{a, va, b, vb}
-}
-
-func pairs(dims []dimension) []pair {
-	var all []pair
-	for a := range dims {
-		for b := a + 1; b < len(dims); b++ {
-			for va := range dims[a].values {
-				for vb := range dims[b].values {
-					all = append(all, pair{a, va, b, vb})
-				}
-			}
-		}
+	var out []row
+	for _, r := range pairwise.Rows(dims) {
+		out = append(out, r)
 	}
-	return all
-}
-
-// pairwise generates rows in which every two values of two dimensions meet.
-// It is greedy and deterministic: each row starts from a pair that is still
-// missing and takes, dimension by dimension, the value that adds most pairs.
-func pairwise(dims []dimension) []row {
-	missing := map[pair]bool{}
-	for _, p := range pairs(dims) {
-		missing[p] = true
-	}
-	var rows []row
-	for _, start := range pairs(dims) {
-		if !missing[start] {
-			continue
-		}
-		chosen := map[int]int{start.a: start.va, start.b: start.vb}
-		for d := range dims {
-			if _, ok := chosen[d]; !ok {
-				chosen[d] = best(d, len(dims[d].values), len(rows), chosen, missing)
-			}
-		}
-		r := row{}
-		for d, v := range chosen {
-			r[dims[d].name] = dims[d].values[v]
-			for other, vo := range chosen {
-				if d != other {
-					delete(missing, met(d, v, other, vo))
-				}
-			}
-		}
-		rows = append(rows, r)
-	}
-	return rows
-}
-
-// best is the value of dimension d that adds most pairs. Ties go to a value
-// that rotates from row to row, so that rows stay varied.
-func best(d, values, rotation int, chosen map[int]int, missing map[pair]bool) int {
-	winner, most := 0, -1
-	for i := range values {
-		v, count := (i+rotation)%values, 0
-		for other, vo := range chosen {
-			if missing[met(d, v, other, vo)] {
-				count++
-			}
-		}
-		if count > most {
-			winner, most = v, count
-		}
-	}
-	return winner
+	return out
 }
 
 // rows are the pairwise ones, and each content once more where nothing stands
 // before it.
 func rows() []row {
-	out := pairwise(dimensions())
+	out := pairwiseRows()
 	for _, content := range contentNames() {
 		for _, file := range []string{"config", "credentials", "split", "both", "quoted config"} {
 			for _, in := range []string{"none", "profile x"} {
