@@ -19,6 +19,7 @@ import (
 type listed interface {
 	Started(link.Process)
 	Interrupted()
+	Progressed(link.Progress)
 	End(link.End)
 }
 
@@ -32,10 +33,11 @@ func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, l
 		OwnSession: terraform && !j.req.Foreground,
 		Spool:      dir.Create, Interrupt: interrupt,
 	}
-	hooks := supervise.Hooks{Notice: func(text string) { j.note(event.Notice, Noted, text) }}
+	hooks := supervise.Hooks{Notice: func(text string) { j.note(event.Notice, Noted, text) }, Signalled: j.signalled}
 	var watch operations
 	if terraform {
 		watch = j.watch(&command, dir)
+		watch.progressed = list.Progressed
 		hooks.Output, hooks.Interrupted = watch.take, list.Interrupted
 		hooks.Started = func(pid int) { list.Started(j.process(pid, env, rep.Identity.Name)) }
 	}
@@ -122,10 +124,14 @@ func (j *job) note(severity event.Severity, kind, text string) {
 
 // event passes an event on and keeps what a person should know for the report.
 func (j *job) event(e event.Event) {
+	j.mu.Lock()
 	if e.Severity >= event.Notice {
-		j.mu.Lock()
 		j.told = append(j.told, report.Notice{Time: e.Time, Severity: e.Severity.String(), Kind: e.Kind, Subject: e.Subject, Message: e.Message})
-		j.mu.Unlock()
+	}
+	listener := j.listener
+	j.mu.Unlock()
+	if listener != nil {
+		listener(e)
 	}
 	j.voice.Event(e)
 }

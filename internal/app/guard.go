@@ -193,6 +193,18 @@ func (w *guarded) Interrupted() {
 	w.interrupted = true
 }
 
+// Progressed implements link.Watch. Whatever is known of a process is on the
+// disk, in case that nobody lives to hear of its end.
+func (w *guarded) Progressed(p link.Progress) {
+	w.mu.Lock()
+	w.run.Worked, w.run.Made = p.Worked, append(p.Made, p.InFlight...)
+	process, run := w.process, w.run
+	w.mu.Unlock()
+	if run.Seen != "" {
+		w.remember(process, run)
+	}
+}
+
 // settleWithin bounds what is done after a process before whoever started it
 // goes on.
 const settleWithin = 15 * time.Minute
@@ -212,7 +224,7 @@ func (w *guarded) Ended(ctx context.Context, e *link.End) {
 	}
 	w.run.Ended = time.Now().UTC().Round(0)
 	t := trace{run: &w.run}
-	if e != nil {
+	if e != nil { // else the last that was heard of it has to do
 		w.run.Worked, t.printed, t.partial = e.Worked, e.Printed, e.ExitCode == panicked
 		w.run.Made = made(*e)
 	}

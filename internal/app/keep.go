@@ -7,9 +7,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/alert"
 	"github.com/holdfast/holdfast/internal/assign"
 	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/endpoint"
@@ -38,8 +40,16 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	for _, what := range who.plan.Warnings(time.Now()) {
 		j.note(event.Warning, Noted, what)
 	}
+	if parent := supervise.Parent(); j.env["CI"] == "true" || j.env["GITHUB_ACTIONS"] == "true" {
+		if slices.Contains([]string{"sh", "bash", "dash", "ash", "zsh"}, parent) {
+			j.note(event.Notice, Noted, "a cancelled job would kill this run before its state is written, because "+parent+
+				" passes no signal on: put exec in front of holdfast, or make it the shell of the step (docs/STATE.md)")
+		}
+	}
 	k := &keeping{job: j, all: all, run: who, service: newService(ctx, j.proc, j.event), began: rep.Began, stop: make(chan struct{})}
 	k.guard = newGuard(k)
+	k.alerting()
+	defer k.alerted()
 	if j.engine == "" && !explicit {
 		k.ambient = j.env["AWS_ACCESS_KEY_ID"] // such a command keeps its environment
 	}
@@ -98,6 +108,7 @@ type keeping struct {
 	link     *link.Server
 	rendered rendered
 	guard    *guard
+	alerts   *alert.Router // nil if nobody is told
 	began    time.Time
 	stop     chan struct{} // asks the supervisor in this process for its one interrupt
 	stopOnce sync.Once
@@ -117,6 +128,8 @@ func (k *keeping) supervise(ctx context.Context, rep *report.Run, env precedence
 			return err
 		}
 		list = ticket
+	} else {
+		k.signalled = k.guard.stopAll
 	}
 	return k.job.supervise(rep, env, k.dir, list, k.stop)
 }

@@ -45,9 +45,13 @@ type job struct {
 	linked bool   // the command was found through one of our links
 	around surroundings
 
+	signalled func(os.Signal) // a signal reached us that asks for the end; may be nil
+
 	voice Voice
 	mu    sync.Mutex
 	told  []report.Notice
+
+	listener event.Sink // who sends alerts; may be nil
 }
 
 // Voice is how a run speaks while it goes on.

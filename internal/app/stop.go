@@ -51,6 +51,18 @@ func (g *guard) look(now time.Time) time.Duration {
 	return pause
 }
 
+// stopAll interrupts every process at once: somebody asked this program to end,
+// and wouldn't wait until each of them is done. A shell in between passes no
+// signal on.
+func (g *guard) stopAll(s os.Signal) {
+	g.mu.Lock()
+	all := slices.Clone(g.watched)
+	g.mu.Unlock()
+	for _, w := range all {
+		w.end(drain.Decision{Action: drain.Stop, Why: "holdfast was asked to end (" + s.String() + ")"})
+	}
+}
+
 // remind tells a person once that the run takes longer than they expected.
 func (g *guard) remind(now time.Time) {
 	after := g.k.all.file.Run.WarnAfter
@@ -76,6 +88,10 @@ func (g *guard) decide(w *guarded, now time.Time) drain.Decision {
 // second interrupt, and directly only where no supervisor is left.
 func (w *guarded) end(d drain.Decision) {
 	w.mu.Lock()
+	if w.why != "" && d.Action == drain.Stop {
+		w.mu.Unlock()
+		return
+	}
 	w.why = d.Why
 	p, s, interrupted := w.process, w.supervisor, w.interrupted
 	w.mu.Unlock()

@@ -108,6 +108,8 @@ func packages() map[string]place {
 
 		"internal/awsapi/identity":   {layer: aws},
 		"internal/awsapi/statestore": {layer: aws},
+		"internal/awsapi/topic":      {layer: aws},
+		"internal/alert":             {layer: adapter},
 		"internal/awsapi/eks":        {layer: aws},
 		"internal/credcmd":           {layer: adapter},
 		"internal/credcache":         {layer: adapter},
@@ -145,6 +147,7 @@ func packages() map[string]place {
 		"internal/lab/policy":  {layer: lab},
 		"internal/lab/s3":      {layer: lab},
 		"internal/lab/sigv4":   {layer: lab},
+		"internal/lab/sns":     {layer: lab},
 		"internal/lab/sts":     {layer: lab},
 		"internal/lab/wire":    {layer: lab},
 

@@ -28,6 +28,7 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 		{Type: "unit", LabelNames: []string{"path"}},
 		{Type: "cluster", LabelNames: []string{"name"}},
 		{Type: "run"},
+		{Type: "alert", LabelNames: []string{"name"}},
 	}})
 	seen := map[string]hcl.Range{}
 	for _, block := range content.Blocks {
@@ -42,6 +43,10 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 			unit, more := decodeUnit(block)
 			diags = append(diags, more...)
 			f.Units = append(f.Units, unit)
+		case "alert":
+			alert, more := decodeAlert(block)
+			diags = append(diags, more...)
+			f.Alerts = append(f.Alerts, alert)
 		case "identity":
 			identity, more := decodeIdentity(block)
 			diags = append(diags, more...)

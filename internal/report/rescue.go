@@ -107,6 +107,9 @@ func (r Rescue) Sentences() []string {
 	for _, address := range r.Orphans {
 		all = append(all, "perhaps made, and in no state: "+address)
 	}
+	if len(r.Orphans) > 0 && r.Kept != "" {
+		all = append(all, "import blocks to begin with: "+r.Kept+"/imports.tf")
+	}
 	if r.Kept != "" {
 		all = append(all, "kept: "+r.Kept)
 	}

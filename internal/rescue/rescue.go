@@ -164,7 +164,7 @@ func (d Decision) Clear() bool {
 
 // Acts reports whether a rescue would change or keep something.
 func (d Decision) Acts() bool {
-	return d.State != NoState && d.State != Foreign || d.Digest == Repair || d.Lock == Release
+	return d.State != NoState && d.State != Foreign || d.Digest == Repair || d.Lock == Release || len(d.Orphans) > 0
 }
 
 // Quiet reports whether there is nothing to do and nothing to say.
@@ -182,6 +182,9 @@ func Decide(f Facts) Decision {
 	lock := owner(f)
 	d.LockID = lock.id
 	d.Orphans = f.orphans()
+	if len(d.Orphans) > 0 {
+		d.why("the process ended without a state, and what it made isn't in %s", f.Remote.Where)
+	}
 	if !f.OnlyLock {
 		f.judgeDigest(&d, lock)
 		f.judgeState(&d, lock)
