@@ -83,6 +83,8 @@ func packages() map[string]place {
 		"internal/event":  {layer: words},
 		"internal/report": {layer: words},
 
+		"internal/finding": {layer: words},
+
 		"internal/kubetoken": {layer: words},
 
 		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
@@ -108,7 +110,10 @@ func packages() map[string]place {
 
 		"internal/config": {layer: config},
 		"internal/app":    {layer: app},
-		"internal/view":   {layer: view},
+		"internal/view": {layer: view, also: map[string]string{
+			"internal/view/pipeline": "one entry for every format of findings",
+		}},
+		"internal/view/pipeline": {layer: view},
 		"internal/cli": {layer: cli, also: map[string]string{
 			"internal/precedence": "the environment's type, for flags that have a variable",
 			"internal/source":     "the roles of a request, which flags fill",
