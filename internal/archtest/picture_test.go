@@ -89,6 +89,7 @@ func packages() map[string]place {
 
 		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
 		"internal/tf/log":  {layer: files},
+		"internal/tf/plan": {layer: files},
 
 		"internal/assign":     {layer: logic},
 		"internal/doctor":     {layer: logic, also: map[string]string{"internal/precedence": "which source wins is a part of its answer, and decided there"}},
