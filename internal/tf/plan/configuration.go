@@ -28,6 +28,8 @@ func (d *decoder) module(prefix string, certain bool) {
 			d.array(func() { d.resource(prefix, certain) })
 		case "module_calls":
 			d.object(func(key []byte) { d.call(prefix+"module."+string(key)+".", certain) })
+		case "outputs":
+			d.object(func(key []byte) { d.output(prefix + string(key)) })
 		default:
 			d.skip()
 		}
@@ -42,6 +44,13 @@ func (d *decoder) call(prefix string, certain bool) {
 		switch string(key) {
 		case "module":
 			d.module(prefix, certain && !many)
+		case "expressions":
+			d.object(func(key []byte) {
+				name := prefix + "var." + string(key)
+				if refs, _ := d.expression(); len(refs) > 0 {
+					d.plan.inputs[name] = refs
+				}
+			})
 		case "count_expression", "for_each_expression":
 			many = true
 			d.skip()
@@ -58,10 +67,23 @@ func (d *decoder) call(prefix string, certain bool) {
 	}
 }
 
+func (d *decoder) output(name string) {
+	d.object(func(key []byte) {
+		if string(key) != "expression" {
+			d.skip()
+			return
+		}
+		if refs, _ := d.expression(); len(refs) > 0 {
+			d.plan.outputs[name] = refs
+		}
+	})
+}
+
 func (d *decoder) resource(prefix string, certain bool) {
 	var address, kind, provider string
 	managed, many := false, false
 	references := map[string][]string{}
+	var after []string
 	d.object(func(key []byte) {
 		switch string(key) {
 		case "address":
@@ -77,6 +99,8 @@ func (d *decoder) resource(prefix string, certain bool) {
 			d.skip()
 		case "expressions":
 			d.expressions(kind, references)
+		case "depends_on":
+			d.array(func() { after = append(after, d.word()) })
 		default:
 			d.skip()
 		}
@@ -88,7 +112,7 @@ func (d *decoder) resource(prefix string, certain bool) {
 		d.planned(address, inCode)
 	}
 	if watched(kind) {
-		d.plan.code[address] = configured{provider, references}
+		d.plan.code[address] = configured{prefix, provider, references, after}
 	}
 }
 
@@ -98,10 +122,11 @@ func (d *decoder) expressions(kind string, into map[string][]string) {
 		switch name := attribute(key); {
 		case kind != "" && !watched(kind):
 			d.skip()
-		case name == Principal, name == NodeRole, name == PodRole:
+		case name == Principal, name == NodeRole, name == PodRole, name == RoleName, name == Cluster:
 			argument := string(key)
-			refs, _ := d.expression()
-			into[argument] = refs
+			if refs, _ := d.expression(); len(refs) > 0 {
+				into[argument] = refs
+			}
 		default:
 			d.skip()
 		}

@@ -34,7 +34,9 @@ type Plan struct {
 	Clients []Client // provider blocks
 	Keys    []string // names of variables whose value is an access key
 
-	code map[string]configured // by address without indexes
+	code    map[string]configured // by address without indexes
+	inputs  map[string][]string   // module.m.var.x: what the caller gives it
+	outputs map[string][]string   // module.m.x
 }
 
 // Change is one planned change.
@@ -179,22 +181,6 @@ type Client struct {
 	ClusterAuth string   // the data source whose token it takes
 	Variables   []string // variables that Static and Token come from
 }
-
-// configured is what the code says of a kept resource.
-type configured struct {
-	provider   string
-	references map[string][]string
-}
-
-// References are what an argument of a resource is made of, as the code says:
-// aws_iam_role.node.arn before aws_iam_role.node. Nil if it refers to nothing.
-func (p *Plan) References(address, argument string) []string {
-	return p.code[bare(address)].references[argument]
-}
-
-// Provider is the key of a resource's provider block, "" if the code doesn't
-// have the resource any more.
-func (p *Plan) Provider(address string) string { return p.code[bare(address)].provider }
 
 // bare takes the indexes out of an address.
 func bare(address string) string {

@@ -65,8 +65,8 @@ func check(t *testing.T, p *Plan) {
 	if !reflect.DeepEqual(p.Callers, []string{"arn:aws:sts::1:assumed-role/ci/s"}) || !reflect.DeepEqual(p.Keys, []string{"key"}) {
 		t.Errorf("%v, %v", p.Callers, p.Keys)
 	}
-	if !reflect.DeepEqual(p.References("aws_eks_access_entry.e[0]", "principal_arn"), []string{"aws_iam_role.a.arn", "aws_iam_role.a"}) || p.Provider("aws_eks_access_entry.e") != "aws" {
-		t.Errorf("%+v", p.code)
+	if found, opaque := p.Named("aws_eks_access_entry.e[0]", "principal_arn"); opaque || !reflect.DeepEqual(found, []string{"aws_iam_role.a"}) || p.Provider("aws_eks_access_entry.e") != "aws" {
+		t.Errorf("%v, %+v", found, p.code)
 	}
 	want := map[string]Client{
 		"aws":        {Key: "aws", Name: "aws", Static: []string{"access_key", "secret_key"}, Variables: []string{"key"}},
@@ -217,6 +217,40 @@ func TestStringsAsEncodingJSON(t *testing.T) {
 		if got := string(l.text(1000)); got != want || l.err != nil {
 			t.Fatalf("%s: %q (%v), want %q", b.String(), got, l.err, want)
 		}
+	}
+}
+
+// References lead through modules, in and out, and stop where a plan knows no
+// more.
+func TestNamed(t *testing.T) {
+	p, err := Read(strings.NewReader(`{"format_version":"1.2","configuration":{"root_module":{
+		"resources":[
+			{"address":"aws_eks_access_entry.out","mode":"managed","type":"aws_eks_access_entry","expressions":{"principal_arn":{"references":["module.roles.arns[\"x\"]","module.roles.arns","module.roles"]}}},
+			{"address":"aws_eks_access_policy_association.a","mode":"managed","type":"aws_eks_access_policy_association","depends_on":["module.roles"],"expressions":{"principal_arn":{"references":["aws_eks_access_entry.out.principal_arn","aws_eks_access_entry.out"]}}},
+			{"address":"aws_eks_access_entry.local","mode":"managed","type":"aws_eks_access_entry","expressions":{"principal_arn":{"references":["local.arn"]}}}],
+		"module_calls":{
+			"roles":{"module":{"outputs":{"arns":{"expression":{"references":["aws_iam_role.r[\"a.b\"].arn","aws_iam_role.r[\"a.b\"]","aws_iam_role.r"]}}},
+				"resources":[{"address":"aws_iam_role.r","mode":"managed","type":"aws_iam_role","expressions":{}}]}},
+			"nodes":{"expressions":{"role":{"references":["aws_iam_role.top.arn","aws_iam_role.top"]}},
+				"module":{"resources":[{"address":"aws_eks_node_group.n","mode":"managed","type":"aws_eks_node_group","expressions":{"node_role_arn":{"references":["var.role"]}}}]}}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ address, argument, want string }{
+		{"aws_eks_access_entry.out", "principal_arn", `[module.roles.aws_iam_role.r["a.b"]] false`},
+		{"aws_eks_access_policy_association.a", "principal_arn", `[module.roles.aws_iam_role.r["a.b"]] false`},
+		{"aws_eks_access_entry.local", "principal_arn", "[] true"},
+		{"module.nodes.aws_eks_node_group.n[0]", "node_role_arn", "[aws_iam_role.top] false"},
+		{"aws_gone.x", "principal_arn", "[] false"},
+	} {
+		found, opaque := p.Named(c.address, c.argument)
+		if got := fmt.Sprint(found, opaque); got != c.want {
+			t.Errorf("%s: %s, want %s", c.address, got, c.want)
+		}
+	}
+	if !p.After("aws_eks_access_policy_association.a", `module.roles.aws_iam_role.r["q"]`) || p.After("aws_eks_access_entry.local", "module.roles.aws_iam_role.r") ||
+		!p.After("module.nodes.aws_eks_node_group.n", "aws_iam_role.top[0]") {
+		t.Error("who comes after whom")
 	}
 }
 

@@ -13,7 +13,10 @@ import (
 // first brace is skipped, because OpenTofu prints warnings there. The error says
 // what the input is instead of a plan, or the byte at which it breaks.
 func Read(r io.Reader) (*Plan, error) {
-	d := &decoder{lexer: newLexer(r), plan: &Plan{code: map[string]configured{}}, changed: map[uint64]struct{}{}, pending: map[string]origin{}, words: map[string]string{}, seed: maphash.MakeSeed()}
+	d := &decoder{
+		lexer: newLexer(r), plan: &Plan{code: map[string]configured{}, inputs: map[string][]string{}, outputs: map[string][]string{}},
+		changed: map[uint64]struct{}{}, pending: map[string]origin{}, words: map[string]string{}, seed: maphash.MakeSeed(),
+	}
 	if err := d.begin(); err != nil {
 		return nil, err
 	}
