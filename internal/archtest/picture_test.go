@@ -93,6 +93,7 @@ func packages() map[string]place {
 
 		"internal/assign":     {layer: logic},
 		"internal/doctor":     {layer: logic, also: map[string]string{"internal/precedence": "which source wins is a part of its answer, and decided there"}},
+		"internal/gate":       {layer: logic},
 		"internal/keeper":     {layer: logic},
 		"internal/precedence": {layer: logic, also: map[string]string{"os": "os.Expand, which is a function of its arguments"}},
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},
@@ -148,6 +149,7 @@ func packages() map[string]place {
 		"bench": {layer: command, also: map[string]string{"internal/lab": "measures against it, and is never installed"}},
 
 		"internal/archtest": {layer: tests},
+		"internal/pairwise": {layer: tests},
 		"e2e":               {layer: tests},
 	}
 }

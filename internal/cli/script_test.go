@@ -62,6 +62,14 @@ func terraform() int {
 		fmt.Println("terraform_data.a: Creating...")
 		fmt.Println("terraform_data.a: Creation complete after 12s [id=1]")
 		return 0
+	case len(args) > 0 && args[0] == "show":
+		b, err := os.ReadFile(os.Getenv("SHOWN"))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "this plan was made by somebody else")
+			return 1
+		}
+		os.Stdout.Write(b)
+		return 0
 	case len(args) > 0 && args[0] == "prompt":
 		fmt.Print("Enter a value: ")
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/holdfast/holdfast/internal/cure"
+	"github.com/holdfast/holdfast/internal/finding"
 )
 
 // Name is what the file is called, wherever it lies.
@@ -30,6 +31,7 @@ type File struct {
 	Identities []Identity
 	Units      []Unit
 	Run        Run
+	Waivers    []finding.Waiver
 }
 
 // Identity is an `identity` block.

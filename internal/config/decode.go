@@ -27,12 +27,17 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 		{Type: "identity", LabelNames: []string{"name"}},
 		{Type: "unit", LabelNames: []string{"path"}},
 		{Type: "run"},
+		{Type: "waive", LabelNames: []string{"rule"}},
 	}})
 	seen := map[string]hcl.Range{}
 	for _, block := range content.Blocks {
 		switch block.Type {
 		case "run":
 			diags = append(diags, f.Run.decode(block)...)
+		case "waive":
+			waiver, more := decodeWaive(block)
+			diags = append(diags, more...)
+			f.Waivers = append(f.Waivers, waiver)
 		case "unit":
 			unit, more := decodeUnit(block)
 			diags = append(diags, more...)

@@ -11,31 +11,27 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/internal/pairwise"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/profile"
 	"github.com/holdfast/holdfast/internal/tf/code"
 )
 
-// dimension is one thing that varies between rows. Its values are names; what
-// a name means is in the functions below.
-type dimension struct {
-	name   string
-	values []string
-}
-
-func dimensions() []dimension {
-	return []dimension{
-		{"keys", []string{"none", "both", "legacy", "id only", "blank"}},
-		{"web", []string{"none", "both", "no role", "blank"}},
-		{"name", []string{"unset", "x", "default variable x", "missing", "blank", "x and default", "both x"}},
-		{"default", []string{"absent", "region", "keys"}},
-		{"x", contentNames()},
-		{"file", []string{"config", "credentials", "split", "both", "quoted config"}},
-		{"place", []string{"home", "variables", "blank variables", "tilde"}},
-		{"container", []string{"none", "full", "relative", "both", "blank relative and full", "blank full"}},
-		{"imds", []string{"off", "on"}},
-		{"legacy file", []string{"unset", "set"}},
-		{"code", []string{"none", "profile x", "profile missing", "profile plain", "profile default", "files", "keys", "expression"}},
+// dimensions are what varies between rows. Their values are names; what a name
+// means is in the functions below.
+func dimensions() []pairwise.Dimension {
+	return []pairwise.Dimension{
+		{Name: "keys", Values: []string{"none", "both", "legacy", "id only", "blank"}},
+		{Name: "web", Values: []string{"none", "both", "no role", "blank"}},
+		{Name: "name", Values: []string{"unset", "x", "default variable x", "missing", "blank", "x and default", "both x"}},
+		{Name: "default", Values: []string{"absent", "region", "keys"}},
+		{Name: "x", Values: contentNames()},
+		{Name: "file", Values: []string{"config", "credentials", "split", "both", "quoted config"}},
+		{Name: "place", Values: []string{"home", "variables", "blank variables", "tilde"}},
+		{Name: "container", Values: []string{"none", "full", "relative", "both", "blank relative and full", "blank full"}},
+		{Name: "imds", Values: []string{"off", "on"}},
+		{Name: "legacy file", Values: []string{"unset", "set"}},
+		{Name: "code", Values: []string{"none", "profile x", "profile missing", "profile plain", "profile default", "files", "keys", "expression"}},
 	}
 }
 
@@ -90,90 +86,18 @@ type row map[string]string
 func (r row) String() string {
 	var parts []string
 	for _, d := range dimensions() {
-		parts = append(parts, d.name+"="+r[d.name])
+		parts = append(parts, d.Name+"="+r[d.Name])
 	}
 	return strings.Join(parts, ", ")
-}
-
-// pair is two values of two dimensions, by index; a comes before b.
-type pair struct{ a, va, b, vb int }
-
-func met(a, va, b, vb int) pair {
-	if a > b {
-		return pair{b, vb, a, va}
-	}
-	return pair{a, va, b, vb}
-}
-
-func pairs(dims []dimension) []pair {
-	var all []pair
-	for a := range dims {
-		for b := a + 1; b < len(dims); b++ {
-			for va := range dims[a].values {
-				for vb := range dims[b].values {
-					all = append(all, pair{a, va, b, vb})
-				}
-			}
-		}
-	}
-	return all
-}
-
-// pairwise generates rows in which every two values of two dimensions meet.
-// It is greedy and deterministic: each row starts from a pair that is still
-// missing and takes, dimension by dimension, the value that adds most pairs.
-func pairwise(dims []dimension) []row {
-	missing := map[pair]bool{}
-	for _, p := range pairs(dims) {
-		missing[p] = true
-	}
-	var rows []row
-	for _, start := range pairs(dims) {
-		if !missing[start] {
-			continue
-		}
-		chosen := map[int]int{start.a: start.va, start.b: start.vb}
-		for d := range dims {
-			if _, ok := chosen[d]; !ok {
-				chosen[d] = best(d, len(dims[d].values), len(rows), chosen, missing)
-			}
-		}
-		r := row{}
-		for d, v := range chosen {
-			r[dims[d].name] = dims[d].values[v]
-			for other, vo := range chosen {
-				if d != other {
-					delete(missing, met(d, v, other, vo))
-				}
-			}
-		}
-		rows = append(rows, r)
-	}
-	return rows
-}
-
-// best is the value of dimension d that adds most pairs. Ties go to a value
-// that rotates from row to row, so that rows stay varied.
-func best(d, values, rotation int, chosen map[int]int, missing map[pair]bool) int {
-	winner, most := 0, -1
-	for i := range values {
-		v, count := (i+rotation)%values, 0
-		for other, vo := range chosen {
-			if missing[met(d, v, other, vo)] {
-				count++
-			}
-		}
-		if count > most {
-			winner, most = v, count
-		}
-	}
-	return winner
 }
 
 // rows are the pairwise ones, and each content once more where nothing stands
 // before it.
 func rows() []row {
-	out := pairwise(dimensions())
+	var out []row
+	for _, r := range pairwise.Rows(dimensions()) {
+		out = append(out, row(r))
+	}
 	for _, content := range contentNames() {
 		for _, file := range []string{"config", "credentials", "split", "both", "quoted config"} {
 			for _, in := range []string{"none", "profile x"} {

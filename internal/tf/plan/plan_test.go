@@ -254,6 +254,20 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+func TestMeans(t *testing.T) {
+	for _, c := range []struct {
+		reference, address string
+		want               bool
+	}{
+		{"aws_x.a", "aws_x.a", true}, {"aws_x.a", `aws_x.a["k"]`, true}, {`aws_x.a["k"]`, `aws_x.a["k"]`, true}, {`aws_x.a["k"]`, `aws_x.a["l"]`, false},
+		{`aws_x.a["[.]"]`, `module.m[0].aws_x.a["[.]"]`, false}, {`module.m.aws_x.a["[.]"]`, `module.m[0].aws_x.a["[.]"]`, true}, {"aws_x.a", "aws_x.b", false}, {"aws_x.a[1]", "aws_x.a", false},
+	} {
+		if got := Means(c.reference, c.address); got != c.want {
+			t.Errorf("%s means %s: %v", c.reference, c.address, got)
+		}
+	}
+}
+
 func TestBare(t *testing.T) {
 	for in, want := range map[string]string{
 		"aws_x.a": "aws_x.a", "aws_x.a[0]": "aws_x.a", `module.m["a.b]\"["].aws_x.a["[x]"]`: "module.m.aws_x.a", `m["`: "m",

@@ -125,3 +125,32 @@ func parent(module string) string {
 	i := strings.LastIndex(strings.TrimSuffix(module, "."), "module.")
 	return module[:max(i, 0)]
 }
+
+// Means reports whether a reference, which may lack indexes, can mean the
+// resource at an address.
+func Means(reference, address string) bool {
+	written := Index(reference)
+	return bare(reference) == bare(address) && (written == "" || written == Index(address))
+}
+
+// Index is the instance key at the end of an address, brackets included, or "".
+func Index(address string) string {
+	start, quoted := -1, false
+	for i := 0; i < len(address); i++ {
+		switch c := address[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[':
+			start = i
+		case c == '.':
+			start = -1
+		}
+	}
+	if start < 0 {
+		return ""
+	}
+	return address[start:]
+}
