@@ -77,7 +77,7 @@ func (j *judge) users() {
 		n, argument := role(u)
 		f, opaque := j.of(u, n, argument)
 		name := cluster(u)
-		if f == nil && opaque && !u.Actions.Stays() && u.Actions.Has(plan.Create) && slices.ContainsFunc(j.fates, (*fate).again) {
+		if f == nil && opaque && !u.Actions.Stays() && u.Actions.Has(plan.Create) && slices.ContainsFunc(j.fates, func(f fate) bool { return f.again() }) {
 			j.cannot(u.Address, "which role it will have is known only after the apply, and the plan makes roles again")
 		}
 		if f == nil || told[f] || j.owned(u, f) || j.fresh(name) || j.asked(name) {

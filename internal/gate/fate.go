@@ -21,6 +21,7 @@ type fate struct {
 	from, to    string // addresses of the resources that go and come
 	provider    string
 	account     string // "" if the plan doesn't tell
+	next        *fate  // another one of the same name
 }
 
 // again reports whether it comes back under its old name.
@@ -46,75 +47,80 @@ func (f *fate) how() string {
 	return f.to + " makes it"
 }
 
-// is reports whether an ARN means this role or user.
-func (f *fate) is(arn string) bool {
-	if f.arn != "" {
-		return f.arn == arn
+// name is what two roles of one account have in common if they are the same.
+type name struct{ kind, path, name string }
+
+// settle finds what happens to the plan's roles and users: which go, which
+// come, and which of those are the same.
+func (j *judge) settle() {
+	j.byARN, j.byName = map[string]*fate{}, map[name]*fate{}
+	n := 0
+	for range j.roles {
+		n++
 	}
-	p, err := cred.ParsePrincipal(arn)
-	return err == nil && p.Session == "" && p.Kind == f.kind && p.Name == f.name && p.Path == f.path &&
-		(f.account == "" || f.account == p.Account)
+	j.fates = make([]fate, 0, len(j.plan.Drift)+n) // one at the most for each, so that pointers stay good
+	for _, c := range j.plan.Drift {
+		j.leave(c)
+	}
+	for c := range j.roles {
+		j.leave(c)
+	}
+	for c := range j.roles {
+		j.arrive(c)
+	}
 }
 
-// fates are what happens to the plan's roles and users: which go, which come,
-// and which of those are the same.
-func fates(j *judge) []*fate {
-	var all []*fate
-	for _, c := range j.plan.Drift {
-		if strings.HasPrefix(c.Type, "aws_iam_") {
-			all = append(all, gone(j.plan, c)) // somebody else deleted it
-		}
+func (j *judge) add(f fate) *fate {
+	j.fates = append(j.fates, f)
+	added := &j.fates[len(j.fates)-1]
+	called := name{f.kind, f.path, f.name}
+	added.next, j.byName[called] = j.byName[called], added
+	return added
+}
+
+// leave notes what goes.
+func (j *judge) leave(c plan.Change) {
+	if strings.HasPrefix(c.Type, "aws_iam_") && c.Actions.Has(plan.Delete) {
+		f := j.add(gone(j.plan, c))
+		j.byARN[f.arn] = f
 	}
-	for _, c := range j.role {
-		if c.Actions.Has(plan.Delete) {
-			all = append(all, gone(j.plan, c))
-		}
+}
+
+// arrive notes what comes, and whether it is what went. Two provider blocks may
+// be two accounts.
+func (j *judge) arrive(c plan.Change) {
+	called := name{kind(c), c.After.Get(plan.Path), c.After.Get(plan.RoleName)}
+	if called.path == "" {
+		called.path = "/"
 	}
-	for _, c := range j.role {
-		if !c.Actions.Has(plan.Create) {
-			continue
-		}
-		name, path := c.After.Get(plan.RoleName), c.After.Get(plan.Path)
-		if path == "" {
-			path = "/"
-		}
-		if name == "" {
-			j.undecided(c)
-			continue
-		}
-		if f := match(all, c, name, path, j.plan.Provider(c.Address)); f != nil {
+	switch {
+	case !c.Actions.Has(plan.Create):
+		return
+	case called.name == "":
+		j.undecided(c)
+		return
+	}
+	provider := j.plan.Provider(c.Address)
+	for f := j.byName[called]; f != nil; f = f.next {
+		if f.goes && !f.comes && (f.from == c.Address || f.provider == "" || provider == "" || f.provider == provider) {
 			f.comes, f.to = true, c.Address
-			continue
-		}
-		if c.Actions == plan.Create {
-			provider := j.plan.Provider(c.Address)
-			all = append(all, &fate{kind: kind(c), path: path, name: name, comes: true, to: c.Address, provider: provider, account: j.account(provider)})
+			return
 		}
 	}
-	return all
+	if c.Actions == plan.Create {
+		j.add(fate{kind: called.kind, path: called.path, name: called.name, comes: true, to: c.Address, provider: provider, account: j.account(provider)})
+	}
 }
 
 func kind(c plan.Change) string { return strings.TrimPrefix(c.Type, "aws_iam_") }
 
-func gone(p *plan.Plan, c plan.Change) *fate {
-	f := &fate{arn: c.Before.Get(plan.ARN), id: c.Before.Get(plan.UniqueID), kind: kind(c), goes: true, from: c.Address,
+func gone(p *plan.Plan, c plan.Change) fate {
+	f := fate{arn: c.Before.Get(plan.ARN), id: c.Before.Get(plan.UniqueID), kind: kind(c), goes: true, from: c.Address,
 		name: c.Before.Get(plan.RoleName), path: c.Before.Get(plan.Path), provider: p.Provider(c.Address)}
 	if who, err := cred.ParsePrincipal(f.arn); err == nil {
 		f.name, f.path, f.account = who.Name, who.Path, who.Account
 	}
 	return f
-}
-
-// match finds what goes under the name that comes. Two provider blocks may be
-// two accounts.
-func match(all []*fate, c plan.Change, name, path, provider string) *fate {
-	for _, f := range all {
-		if f.goes && !f.comes && f.kind == kind(c) && f.name == name && f.path == path &&
-			(f.from == c.Address || f.provider == "" || provider == "" || f.provider == provider) {
-			return f
-		}
-	}
-	return nil
 }
 
 // undecided tells of a name that is known after the apply only, although the
@@ -128,17 +134,22 @@ func (j *judge) undecided(c plan.Change) {
 // account is the account of a provider block's roles, "" if the plan has none
 // that tells.
 func (j *judge) account(provider string) string {
-	for _, c := range j.role {
-		if who, err := cred.ParsePrincipal(c.Before.Get(plan.ARN)); err == nil && j.plan.Provider(c.Address) == provider {
-			return who.Account
+	if j.accounts == nil {
+		j.accounts = map[string]string{}
+		for _, arn := range j.plan.Callers {
+			if who, err := cred.ParsePrincipal(arn); err == nil {
+				j.accounts["aws"], j.accounts[""] = who.Account, who.Account
+			}
+		}
+		for c := range j.roles {
+			if arn := c.Before.Get(plan.ARN); arn != "" {
+				if who, err := cred.ParsePrincipal(arn); err == nil {
+					j.accounts[j.plan.Provider(c.Address)] = who.Account
+				}
+			}
 		}
 	}
-	for _, arn := range j.plan.Callers {
-		if who, err := cred.ParsePrincipal(arn); err == nil && (provider == "aws" || provider == "") {
-			return who.Account
-		}
-	}
-	return ""
+	return j.accounts[provider]
 }
 
 // of is the fate of the principal that an argument of a change names; nil if
@@ -164,12 +175,18 @@ func (j *judge) of(c plan.Change, n plan.Name, argument string) (f *fate, opaque
 	return nil, opaque || len(addresses) == 0
 }
 
+// named is the fate of the role or user of an ARN. One that is only made has no
+// ARN yet: it is known by its name, and by its account where the plan tells.
 func (j *judge) named(arn string) *fate {
-	if arn == "" {
+	if f := j.byARN[arn]; f != nil && arn != "" {
+		return f
+	}
+	who, err := cred.ParsePrincipal(arn)
+	if err != nil || who.Session != "" {
 		return nil
 	}
-	for _, f := range j.fates {
-		if f.is(arn) {
+	for f := j.byName[name{who.Kind, who.Path, who.Name}]; f != nil; f = f.next {
+		if f.arn == "" && (f.account == "" || f.account == who.Account) {
 			return f
 		}
 	}
@@ -180,9 +197,17 @@ func (j *judge) named(arn string) *fate {
 // means. Where several instances could be meant, it is the one with the index of
 // the resource that refers.
 func (j *judge) at(reference, from string) *fate {
+	if j.byTo == nil {
+		j.byTo = map[string][]*fate{}
+		for i := range j.fates {
+			if f := &j.fates[i]; f.to != "" {
+				j.byTo[plan.Bare(f.to)] = append(j.byTo[plan.Bare(f.to)], f)
+			}
+		}
+	}
 	var candidates []*fate
-	for _, f := range j.fates {
-		if f.to == "" || !plan.Means(reference, f.to) {
+	for _, f := range j.byTo[plan.Bare(reference)] {
+		if !plan.Means(reference, f.to) {
 			continue
 		}
 		if plan.Index(f.to) == plan.Index(from) {

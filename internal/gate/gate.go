@@ -55,7 +55,7 @@ type Entry struct {
 func Judge(f Facts) ([]finding.Finding, []finding.Unknown) {
 	j := &judge{facts: f, plan: f.Plan, unknown: partial(f.Plan)}
 	j.sort()
-	j.fates = fates(j)
+	j.settle()
 	for _, look := range []func(){j.entries, j.users, j.live, j.associations, j.types, j.own, j.principals, j.drained, j.credentials} {
 		look()
 	}
@@ -66,7 +66,7 @@ func Judge(f Facts) ([]finding.Finding, []finding.Unknown) {
 func Clusters(p *plan.Plan) []string {
 	j := &judge{plan: p}
 	j.sort()
-	if len(fates(j)) == 0 {
+	if j.settle(); len(j.fates) == 0 {
 		return nil
 	}
 	var names []string
@@ -85,8 +85,12 @@ func Clusters(p *plan.Plan) []string {
 type judge struct {
 	facts    Facts
 	plan     *plan.Plan
-	fates    []*fate
-	role     []plan.Change // and users
+	fates    []fate
+	byARN    map[string]*fate
+	byName   map[name]*fate     // the first of that name; the others follow in next
+	byTo     map[string][]*fate // by the address of what comes, without indexes; made when it is asked for
+	accounts map[string]string  // by provider block
+	role     []plan.Change      // and users
 	entry    []plan.Change
 	assoc    []plan.Change
 	using    []plan.Change // node groups and Fargate profiles
@@ -101,8 +105,6 @@ func (j *judge) sort() {
 			continue // what is left of an earlier apply, under a name of its own
 		}
 		switch c.Type {
-		case "aws_iam_role", "aws_iam_user":
-			j.role = append(j.role, c)
 		case "aws_eks_access_entry":
 			j.entry = append(j.entry, c)
 		case "aws_eks_access_policy_association":
@@ -111,6 +113,15 @@ func (j *judge) sort() {
 			j.using = append(j.using, c)
 		case "aws_eks_cluster":
 			j.cluster = append(j.cluster, c)
+		}
+	}
+}
+
+// roles are the plan's changes of roles and users.
+func (j *judge) roles(yield func(plan.Change) bool) {
+	for _, c := range j.plan.Changes {
+		if !c.Deposed && (c.Type == "aws_iam_role" || c.Type == "aws_iam_user") && !yield(c) {
+			return
 		}
 	}
 }

@@ -12,8 +12,8 @@ func (d *decoder) change() {
 	if d.err != nil || !managed {
 		return
 	}
-	if !hasDocument(c.Type) {
-		c.Was, c.Will = nil, nil
+	if !hasDocument(c.Type) || !c.Actions.Stays() {
+		c.Was, c.Will = nil, nil // one that is made anew is saved anew
 	}
 	d.plan.Total++
 	d.changed[d.hash(c.Address)] = struct{}{}
@@ -90,9 +90,9 @@ func (d *decoder) sides(c *Change) {
 		case "actions":
 			c.Actions = d.actions()
 		case "before":
-			c.Before, c.Was = d.side(c.Type, c.After, c.Will)
+			c.Before, c.Was = d.side(c, c.After, c.Will)
 		case "after":
-			c.After, c.Will = d.side(c.Type, c.Before, c.Was)
+			c.After, c.Will = d.side(c, c.Before, c.Was)
 		case "after_unknown":
 			d.unknown(c)
 		default:
@@ -133,8 +133,10 @@ func (d *decoder) actions() Actions {
 
 // side reads the attributes of before or after. Where the kind isn't known yet,
 // because somebody sorted the keys, everything that could matter is kept.
-func (d *decoder) side(kind string, other Values, others []Policy) (Values, []Policy) {
-	var values Values
+func (d *decoder) side(c *Change, other Values, others []Policy) (Values, []Policy) {
+	kind := c.Type
+	saved := c.Actions != 0 && !c.Actions.Stays() // whatever its policies say
+	values := make(Values, 0, 4)
 	var policies []Policy
 	d.object(func(key []byte) {
 		name, argument := attribute(key), ""
@@ -144,6 +146,8 @@ func (d *decoder) side(kind string, other Values, others []Policy) (Values, []Po
 		switch { // the key may be gone from here on
 		case d.peek() != '"':
 			d.skip()
+		case argument != "" && saved:
+			d.skip()
 		case argument != "":
 			policies = d.policy(argument, policies, others)
 		case name == None || kind != "" && !watched(kind) && name != ID && name != ARN || name == ID && watched(kind):
@@ -152,7 +156,10 @@ func (d *decoder) side(kind string, other Values, others []Policy) (Values, []Po
 			values = append(values, Attribute{Name: name, Value: d.shared(name, other)})
 		}
 	})
-	return slices.Clip(values), policies
+	if len(values) == 0 {
+		return nil, policies
+	}
+	return values, policies
 }
 
 // policy adds a document that names somebody; the other side's, if it is the same.
@@ -203,7 +210,7 @@ func (d *decoder) unknown(c *Change) {
 		case argument != "":
 			c.Will = append(c.Will, Policy{Attribute: argument})
 		case name != None && name != UniqueID && name != ID && (c.Type == "" || watched(c.Type)):
-			c.After = slices.Clip(append(c.After, Attribute{Name: name, Unknown: true}))
+			c.After = append(c.After, Attribute{Name: name, Unknown: true})
 		}
 	})
 }

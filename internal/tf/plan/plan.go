@@ -49,7 +49,7 @@ type Change struct {
 	Reason   string // action_reason
 	Before   Values
 	After    Values
-	Was      []Policy // policies that name principals, before
+	Was      []Policy // policies that name principals, before; of what stays only
 	Will     []Policy // and after
 }
 
@@ -182,8 +182,8 @@ type Client struct {
 	Variables   []string // variables that Static and Token come from
 }
 
-// bare takes the indexes out of an address.
-func bare(address string) string {
+// Bare takes the indexes out of an address.
+func Bare(address string) string {
 	if !strings.ContainsRune(address, '[') {
 		return address
 	}

@@ -26,6 +26,9 @@ Warning: Unable to open CLI configuration file
    "before":{"arn":"arn:aws:iam::1:role/a","name":"a","path":"/","assume_role_policy":"{\"Statement\":[{\"Principal\":{\"AWS\":[\"arn:aws:iam::1:role\/b\",\"arn:aws:iam::1:root\"]}},{\"Principal\":\"*\"},{\"NotPrincipal\":{\"AWS\":\"arn:aws:iam::1:user/\\u00fc\"}}]}"},
    "after":{"name":"a","path":"/"},"after_unknown":{"arn":true,"assume_role_policy":true,"tags":{}}},"action_reason":"replace_because_cannot_update"},
  {"address":"aws_eks_access_entry.e","mode":"managed","type":"aws_eks_access_entry","change":{"actions":["create","delete"],"before":{"principal_arn":"p","cluster_name":"c","type":"STANDARD","kubernetes_groups":["g"]},"after":{"principal_arn":"p","cluster_name":"c","type":"STANDARD"}}},
+ {"address":"aws_iam_role.trusting","mode":"managed","type":"aws_iam_role","change":{"actions":["update"],
+   "before":{"arn":"t","assume_role_policy":"{\"Statement\":[{\"Principal\":{\"AWS\":[\"arn:aws:iam::1:role\/b\",\"arn:aws:iam::1:root\"]}},{\"Principal\":\"*\"},{\"NotPrincipal\":{\"AWS\":\"arn:aws:iam::1:user/\\u00fc\"}}]}"},
+   "after":{"arn":"t"},"after_unknown":{"assume_role_policy":true}}},
  {"address":"aws_iam_role.idle","mode":"managed","type":"aws_iam_role","change":{"actions":["no-op"],"before":{"arn":"x"},"after":{"arn":"x"}}},
  {"address":"aws_db_instance.d","mode":"managed","type":"aws_db_instance","change":{"actions":["delete","create"],"before":{"id":"db-1","name":"d"},"after":{}},"action_reason":"replace_because_tainted"},
  {"address":"data.aws_x.y","mode":"data","type":"aws_x","change":{"actions":["read"]}}],
@@ -42,22 +45,22 @@ Warning: Unable to open CLI configuration file
 
 func check(t *testing.T, p *Plan) {
 	t.Helper()
-	if p.Engine != "1.12.6" || p.Total != 4 || len(p.Drift) != 1 || p.Drift[0].Before.Get(ARN) != "arn:aws:iam::1:role/gone" {
+	if p.Engine != "1.12.6" || p.Total != 5 || len(p.Drift) != 1 || p.Drift[0].Before.Get(ARN) != "arn:aws:iam::1:role/gone" {
 		t.Errorf("%+v", p)
 	}
 	if got := strings.Join(p.Unplanned, " "); got != "aws_sqs_queue.never module.x.aws_s3_bucket.left" {
 		t.Errorf("unplanned: %s", got)
 	}
-	if len(p.Changes) != 3 || len(p.Long) != 1 {
+	if len(p.Changes) != 4 || len(p.Long) != 1 {
 		t.Fatalf("%d changes, %d long", len(p.Changes), len(p.Long))
 	}
-	role, entry, db := p.Changes[0], p.Changes[1], p.Changes[2]
+	role, entry, trusting, db := p.Changes[0], p.Changes[1], p.Changes[2], p.Changes[3]
 	if role.Address != `module.m["a.b]"].aws_iam_role.a` || role.Previous != "aws_iam_role.a" || !role.Actions.Replaces() || role.Actions.Has(CreateFirst) ||
 		role.Before.Get(Path) != "/" || !role.After.Unknown(ARN) || role.After.Get(RoleName) != "a" || role.Reason != "replace_because_cannot_update" {
 		t.Errorf("%+v", role)
 	}
-	if len(role.Was) != 1 || !reflect.DeepEqual(role.Was[0].Principals, []string{"arn:aws:iam::1:role/b", "arn:aws:iam::1:user/ü"}) || len(role.Will) != 1 || role.Will[0].Text != 0 {
-		t.Errorf("%+v, %+v", role.Was, role.Will)
+	if was, will := trusting.Was, trusting.Will; len(role.Was)+len(role.Will) != 0 || len(was) != 1 || !reflect.DeepEqual(was[0].Principals, []string{"arn:aws:iam::1:role/b", "arn:aws:iam::1:user/ü"}) || len(will) != 1 || will[0].Text != 0 {
+		t.Errorf("%+v, %+v, %+v", role.Was, was, will)
 	}
 	if !entry.Actions.Has(CreateFirst) || entry.Before.Get(EntryType) != "STANDARD" || db.Before.Get(ID) != "db-1" {
 		t.Errorf("%+v, %+v", entry, db)
@@ -272,7 +275,7 @@ func TestBare(t *testing.T) {
 	for in, want := range map[string]string{
 		"aws_x.a": "aws_x.a", "aws_x.a[0]": "aws_x.a", `module.m["a.b]\"["].aws_x.a["[x]"]`: "module.m.aws_x.a", `m["`: "m",
 	} {
-		if got := bare(in); got != want {
+		if got := Bare(in); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}
 	}

@@ -16,20 +16,20 @@ type configured struct {
 // Written reports whether the code has the resource, and an expression that
 // refers to something for this argument of it.
 func (p *Plan) Written(address, argument string) (resource, refers bool) {
-	c, ok := p.code[bare(address)]
+	c, ok := p.code[Bare(address)]
 	return ok, len(c.references[argument]) > 0
 }
 
 // Provider is the key of a resource's provider block, "" if the code doesn't
 // have the resource any more.
-func (p *Plan) Provider(address string) string { return p.code[bare(address)].provider }
+func (p *Plan) Provider(address string) string { return p.code[Bare(address)].provider }
 
 // Named follows an argument's references, through variables, outputs of modules
 // and access entries, to the roles and users that it names. An address has an
 // index where the reference has one. Opaque says that a way ended before it came
 // to a resource: at a local, an each.value or a data source.
 func (p *Plan) Named(address, argument string) (principals []string, opaque bool) {
-	c := p.code[bare(address)]
+	c := p.code[Bare(address)]
 	w := walk{plan: p, seen: map[string]bool{}}
 	w.follow(c.module, c.references[argument])
 	slices.Sort(w.found)
@@ -39,16 +39,16 @@ func (p *Plan) Named(address, argument string) (principals []string, opaque bool
 // After reports whether a resource comes after another one by its references or
 // its depends_on. What a lifecycle block says isn't in a plan.
 func (p *Plan) After(address, other string) bool {
-	c := p.code[bare(address)]
-	want := bare(other)
+	c := p.code[Bare(address)]
+	want := Bare(other)
 	for _, ref := range c.after {
-		if at := c.module + bare(ref); at == want || strings.HasPrefix(want, at+".") {
+		if at := c.module + Bare(ref); at == want || strings.HasPrefix(want, at+".") {
 			return true
 		}
 	}
 	for argument := range c.references {
 		found, _ := p.Named(address, argument)
-		if slices.ContainsFunc(found, func(f string) bool { return bare(f) == want }) {
+		if slices.ContainsFunc(found, func(f string) bool { return Bare(f) == want }) {
 			return true
 		}
 	}
@@ -84,7 +84,7 @@ func (w *walk) step(module, ref string) {
 	case "aws_iam_role", "aws_iam_user":
 		w.found = append(w.found, module+kind+"."+withoutAttribute(rest))
 	case "aws_eks_access_entry":
-		w.follow(module, w.plan.code[bare(module+kind+"."+withoutAttribute(rest))].references["principal_arn"])
+		w.follow(module, w.plan.code[Bare(module+kind+"."+withoutAttribute(rest))].references["principal_arn"])
 	case "var":
 		refs, ok := w.plan.inputs[module+ref]
 		if !ok {
@@ -93,7 +93,7 @@ func (w *walk) step(module, ref string) {
 		}
 		w.follow(parent(module), refs)
 	case "module":
-		call, output, _ := strings.Cut(bare(rest), ".")
+		call, output, _ := strings.Cut(Bare(rest), ".")
 		output, _, _ = strings.Cut(output, ".")
 		inner := module + "module." + call + "."
 		refs, ok := w.plan.outputs[inner+output]
@@ -130,7 +130,7 @@ func parent(module string) string {
 // resource at an address.
 func Means(reference, address string) bool {
 	written := Index(reference)
-	return bare(reference) == bare(address) && (written == "" || written == Index(address))
+	return Bare(reference) == Bare(address) && (written == "" || written == Index(address))
 }
 
 // Index is the instance key at the end of an address, brackets included, or "".
