@@ -9,12 +9,12 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/cure"
+	"github.com/holdfast/holdfast/internal/durable"
 	"github.com/holdfast/holdfast/internal/endpoint"
 	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/link"
@@ -237,16 +237,8 @@ func shareToken(path string, token []byte) error {
 	if path == "" {
 		return nil
 	}
-	next, err := os.CreateTemp(filepath.Dir(path), ".token-")
-	if err != nil {
+	if err := durable.Swap(path, token, 0o640); err != nil {
 		return fmt.Errorf("--token-copy: %w", err)
-	}
-	_, err = next.Write(token)
-	if err = errors.Join(err, next.Chmod(0o640), next.Close()); err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("--token-copy: %w", err), os.Remove(next.Name()))
 	}
 	return nil
 }

@@ -85,6 +85,9 @@ func packages() map[string]place {
 
 		"internal/finding": {layer: words},
 
+		"internal/durable": {layer: words, also: map[string]string{
+			"os": "files that survive a kill are its whole business; journals and adapters share it",
+		}},
 		"internal/kubetoken": {layer: words},
 
 		"internal/tf/code": {layer: files, also: map[string]string{"os": "reads the directory that it is asked about"}},
@@ -94,6 +97,7 @@ func packages() map[string]place {
 		"internal/assign":     {layer: logic},
 		"internal/doctor":     {layer: logic, also: map[string]string{"internal/precedence": "which source wins is a part of its answer, and decided there"}},
 		"internal/gate":       {layer: logic},
+		"internal/journal":    {layer: logic, also: map[string]string{"os": "the record that has to be on the disk before anything is changed"}},
 		"internal/keeper":     {layer: logic},
 		"internal/precedence": {layer: logic, also: map[string]string{"os": "os.Expand, which is a function of its arguments"}},
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},

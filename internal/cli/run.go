@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/holdfast/holdfast/internal/app"
+	"github.com/holdfast/holdfast/internal/durable"
 	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/report"
@@ -161,18 +161,7 @@ func writeReport(path string, r report.Run) error {
 	if err := view.JSON(&b, r); err != nil {
 		return err
 	}
-	next, err := os.CreateTemp(filepath.Dir(path), ".holdfast-report-")
-	if err != nil {
-		return err
-	}
-	_, err = next.Write(b.Bytes())
-	if err = errors.Join(err, next.Close()); err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(next.Name()))
-	}
-	return nil
+	return durable.Swap(path, b.Bytes(), 0o600)
 }
 
 func explain(req app.Request, p app.Process) error {

@@ -12,13 +12,13 @@ package credcache
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/cred"
+	"github.com/holdfast/holdfast/internal/durable"
 )
 
 // record is the file. Issued isn't kept: another process has another monotonic
@@ -45,7 +45,7 @@ func Get(ctx context.Context, dir, name string, enough func(cred.Set) bool, fetc
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return cred.Set{}, fmt.Errorf("a directory for cached credentials: %w", err)
 	}
-	unlock, err := lock(ctx, path+".lock")
+	unlock, err := durable.Lock(ctx, path+".lock")
 	if err != nil {
 		return cred.Set{}, fmt.Errorf("waiting for another holdfast to fetch: %w", err)
 	}
@@ -80,16 +80,5 @@ func write(path string, set cred.Set) error {
 	if err != nil {
 		return err
 	}
-	next, err := os.CreateTemp(filepath.Dir(path), ".credential-")
-	if err != nil {
-		return err
-	}
-	_, err = next.Write(b)
-	if err = errors.Join(err, next.Close()); err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(next.Name()))
-	}
-	return nil
+	return durable.Swap(path, b, 0o600)
 }

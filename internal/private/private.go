@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/holdfast/holdfast/internal/durable"
 )
 
 // socketPath is the room that a unix socket's name has, in bytes, its final
@@ -51,17 +53,8 @@ func (d *Dir) Path(name ...string) string {
 // its path. A reader sees the old content or the new, never half of it.
 func (d *Dir) Write(name string, content []byte) (string, error) {
 	path := d.Path(name)
-	next, err := os.CreateTemp(d.path, "."+name+"-") // 0600 by its own contract
-	if err != nil {
+	if err := durable.Swap(path, content, 0o600); err != nil {
 		return "", err
-	}
-	_, err = next.Write(content)
-	err = errors.Join(err, next.Close())
-	if err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return "", errors.Join(err, os.Remove(next.Name()))
 	}
 	return path, nil
 }
