@@ -99,6 +99,7 @@ func packages() map[string]place {
 		"internal/gate":       {layer: logic},
 		"internal/journal":    {layer: logic, also: map[string]string{"os": "the record that has to be on the disk before anything is changed"}},
 		"internal/keeper":     {layer: logic},
+		"internal/lint":       {layer: logic},
 		"internal/precedence": {layer: logic, also: map[string]string{"os": "os.Expand, which is a function of its arguments"}},
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},
 
