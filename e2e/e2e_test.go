@@ -253,7 +253,10 @@ func (w *world) object(key string) (content []byte, ok bool) {
 // table.
 func (w *world) locked(key string) bool {
 	w.t.Helper()
-	if _, ok := w.object(key + ".tflock"); ok {
+	client := s3.NewFromConfig(w.admin(), func(o *s3.Options) { o.UsePathStyle = true })
+	list, err := client.ListObjectsV2(context.Background(), &s3.ListObjectsV2Input{Bucket: aws.String(w.env["HOLDFAST_LAB_BUCKET"]), Prefix: aws.String(key + ".tflock")})
+	w.must(err)
+	if len(list.Contents) > 0 {
 		return true
 	}
 	out, err := dynamodb.NewFromConfig(w.admin()).Scan(context.Background(), &dynamodb.ScanInput{TableName: aws.String(w.env["HOLDFAST_LAB_TABLE"])})

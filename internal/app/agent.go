@@ -177,7 +177,8 @@ func WorkAgent(ctx context.Context, req Request, dirPath string, proc Process, v
 	if err != nil {
 		return err
 	}
-	k := &keeping{job: j, all: all, run: who, service: newService(ctx, proc, j.event), dir: private.UseDir(dirPath)}
+	k := &keeping{job: j, all: all, run: who, service: newService(ctx, proc, j.event), dir: private.UseDir(dirPath), began: time.Now(), stop: make(chan struct{})}
+	k.guard = newGuard(k)
 	defer k.service.close()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
@@ -190,6 +191,7 @@ func WorkAgent(ctx context.Context, req Request, dirPath string, proc Process, v
 		return err
 	}
 	voice.Started(held.report())
+	k.service.work.Go(func() { k.guard.run(k.service.life) })
 	<-stop
 	if running := k.link.Running(); len(running) > 0 {
 		j.note(event.Notice, Surviving, fmt.Sprintf("asked to end; still serving %d Terraform processes", len(running)))
@@ -226,7 +228,7 @@ func (k *keeping) inherit() error {
 	}
 	unix.SetUnlinkOnClose(false) // the next worker needs it
 	k.endpoint = endpoint.Serve(tcp, k.token, k.service.lookup, endpoint.Options{AllowUIDs: k.req.AllowUIDs})
-	k.link = link.Serve(unix, k.welcome, supervise.Gone)
+	k.link = link.Serve(unix, k.welcome, k.guard.begin, supervise.Gone)
 	return nil
 }
 

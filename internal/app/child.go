@@ -1,7 +1,7 @@
 package app
 
 import (
-	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -11,52 +11,80 @@ import (
 	"github.com/holdfast/holdfast/internal/private"
 	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/internal/supervise"
+	"github.com/holdfast/holdfast/internal/tf/state"
 )
 
-// supervise runs the command to its end. A Terraform is put on the keeper's
-// list by register, which returns what to call with its end.
-func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, register func(link.Process) (func(link.End), error)) error {
+// listed is a Terraform's place on a keeper's list, in this process or at the
+// other end of a conversation.
+type listed interface {
+	Started(link.Process)
+	Interrupted()
+	End(link.End)
+}
+
+// supervise runs the command to its end. A Terraform is on the keeper's list
+// before it starts.
+func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, list listed, interrupt <-chan struct{}) error {
 	terraform := j.engine != ""
 	command := supervise.Command{
 		Path: j.path, Args: j.req.Command[1:], Env: env.Environ(), Dir: j.proc.Dir,
 		Stdin: j.proc.Stdin, Stdout: j.proc.Stdout, Stderr: j.proc.Stderr,
 		OwnSession: terraform && !j.req.Foreground,
-		Spool:      dir.Create,
+		Spool:      dir.Create, Interrupt: interrupt,
 	}
 	hooks := supervise.Hooks{Notice: func(text string) { j.note(event.Notice, Noted, text) }}
 	var watch operations
 	if terraform {
 		watch = j.watch(&command, dir)
-		hooks.Output = watch.take
-	}
-	done := func(link.End) {}
-	hooks.Started = func(pid int) {
-		if !terraform {
-			return
-		}
-		end, err := register(j.process(pid))
-		if err != nil {
-			j.note(event.Warning, Noted, fmt.Sprintf("the keeper above doesn't know of this %s: %v", j.engine, err))
-			return
-		}
-		done = end
+		hooks.Output, hooks.Interrupted = watch.take, list.Interrupted
+		hooks.Started = func(pid int) { list.Started(j.process(pid, env, rep.Identity.Name)) }
 	}
 	ended, err := supervise.Run(command, hooks)
 	if err != nil {
 		return err
 	}
-	end := link.End{ExitCode: ended.Code, Seconds: ended.Took.Seconds(), Interrupts: ended.Interrupts, Resources: watch.resources()}
+	rep.ExitCode = ended.Code
+	if !terraform {
+		return nil
+	}
+	end := link.End{ExitCode: ended.Code, Seconds: ended.Took.Seconds(), Interrupts: ended.Interrupts}
 	if ended.Signal != 0 {
 		end.Signal = ended.Signal.String()
 	}
-	done(end)
-	rep.ExitCode = ended.Code
+	watch.tell(&end)
+	if end.ExitCode != 0 && command.OwnSession {
+		end.Printed = printed(dir.Path("stdout"))
+	}
+	// A signal that comes while the keeper settles what is left must not end us.
+	release := supervise.Hold(func(os.Signal) { j.note(event.Notice, Surviving, "looking after the state; not leaving before") })
+	defer release()
+	list.End(end)
 	return nil
 }
 
-// process is this job's Terraform under a number.
-func (j *job) process(pid int) link.Process {
+// largestOutput is the size in bytes above which a Terraform's output isn't
+// searched for a state that it printed.
+const largestOutput = 256 << 20
+
+// printed is the state that a Terraform printed because it could write it
+// nowhere else; nil if it didn't, or if its output went to a terminal.
+func printed(path string) []byte {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > largestOutput {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	return state.Printed(b)
+}
+
+// process is this job's Terraform under a number. Identity is empty if its
+// environment holds the keys.
+func (j *job) process(pid int, env precedence.Env, identity string) link.Process {
 	return link.Process{
+		Path: j.path, Identity: identity, Environ: env.Environ(),
 		PID: pid, Born: supervise.Born(pid), Engine: j.engine, Subcommand: subcommand(j.req.Command[1:]),
 		Dir: j.absolute(workDir(j.req.Command[1:])), Began: time.Now().Round(0),
 	}

@@ -46,22 +46,46 @@ func (j *job) join(ctx context.Context, rep *report.Run, client *link.Client) er
 			return err
 		}
 	}
+	identity := welcome.Identity
+	if welcome.KeepKeys {
+		identity = ""
+	}
+	rep.Identity.Name = identity
 	if j.engine != "" {
-		if err := client.Register(j.process(os.Getpid())); err != nil {
+		if err := client.Register(j.process(os.Getpid(), child, identity)); err != nil {
 			return err
 		}
 	}
-	return j.supervise(rep, child, dir, func(p link.Process) (func(link.End), error) {
-		if err := client.Register(p); err != nil {
-			return nil, err
-		}
-		return func(e link.End) {
-			rep.Processes = processes([]link.Entry{{Process: p, End: &e}})
-			if err := client.End(e); err != nil {
-				j.note(event.Warning, Noted, "the keeper above couldn't be told of the end: "+err.Error())
-			}
-		}, nil
-	})
+	return j.supervise(rep, child, dir, &remote{j: j, client: client, rep: rep}, nil)
+}
+
+// remote is a place on the list of a keeper above.
+type remote struct {
+	j       *job
+	client  *link.Client
+	rep     *report.Run
+	process link.Process
+	lost    bool // the keeper doesn't know of this process
+}
+
+func (r *remote) Started(p link.Process) {
+	r.process = p
+	r.say(r.client.Register(p))
+}
+
+func (r *remote) Interrupted() { r.say(r.client.Interrupted()) }
+
+func (r *remote) End(e link.End) {
+	r.rep.Processes = processes([]link.Entry{{Process: r.process, End: &e}})
+	r.say(r.client.End(e))
+}
+
+// say tells a person, once, that the keeper couldn't be told.
+func (r *remote) say(err error) {
+	if err != nil && !r.lost {
+		r.lost = true
+		r.j.note(event.Warning, Noted, fmt.Sprintf("the keeper above isn't told of this %s any more, and won't look after its state: %v", r.j.engine, err))
+	}
 }
 
 // caller asks AWS whose keys stand in our environment.

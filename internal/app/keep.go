@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/assign"
@@ -37,7 +38,8 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	for _, what := range who.plan.Warnings(time.Now()) {
 		j.note(event.Warning, Noted, what)
 	}
-	k := &keeping{job: j, all: all, run: who, service: newService(ctx, j.proc, j.event)}
+	k := &keeping{job: j, all: all, run: who, service: newService(ctx, j.proc, j.event), began: rep.Began, stop: make(chan struct{})}
+	k.guard = newGuard(k)
 	if j.engine == "" && !explicit {
 		k.ambient = j.env["AWS_ACCESS_KEY_ID"] // such a command keeps its environment
 	}
@@ -60,13 +62,14 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	if err := k.deliver(ctx, child, held); err != nil {
 		return err
 	}
+	k.service.work.Go(func() { k.guard.run(k.service.life) })
 	j.voice.Started(held.report())
-	err = j.supervise(rep, child, k.dir, func(p link.Process) (func(link.End), error) { return k.link.Register(p), nil })
+	err = k.supervise(ctx, rep, child, held.name)
 	if err == nil {
 		j.outlive(k.link)
 		k.unseen()
 	}
-	rep.Identity = held.report()
+	rep.Identity, rep.Rescues, rep.Drained = held.report(), k.guard.results, k.guard.drained
 	for _, other := range k.service.report() {
 		if other.Name != held.name {
 			rep.Others = append(rep.Others, other)
@@ -94,7 +97,31 @@ type keeping struct {
 	endpoint *endpoint.Server
 	link     *link.Server
 	rendered rendered
+	guard    *guard
+	began    time.Time
+	stop     chan struct{} // asks the supervisor in this process for its one interrupt
+	stopOnce sync.Once
 }
+
+// supervise runs the command under this process, which is on its own list if
+// the command is a Terraform.
+func (k *keeping) supervise(ctx context.Context, rep *report.Run, env precedence.Env, identity string) error {
+	rep.Identity.Name = identity
+	var list listed
+	if k.engine != "" {
+		if k.req.Deliver == DeliverEnv {
+			identity = ""
+		}
+		ticket, err := k.link.Begin(ctx, k.process(os.Getpid(), env, identity))
+		if err != nil {
+			return err
+		}
+		list = ticket
+	}
+	return k.job.supervise(rep, env, k.dir, list, k.stop)
+}
+
+func (k *keeping) interrupt() { k.stopOnce.Do(func() { close(k.stop) }) }
 
 func (k *keeping) open() (err error) {
 	if k.dir, err = private.NewDir(k.env["XDG_RUNTIME_DIR"]); err != nil {
@@ -107,7 +134,7 @@ func (k *keeping) open() (err error) {
 	if k.file, err = k.dir.Write("token", []byte(k.token)); err != nil {
 		return errors.Join(err, k.close())
 	}
-	if k.link, err = link.Listen(k.dir.Path(socketName), k.welcome, supervise.Gone); err != nil {
+	if k.link, err = link.Listen(k.dir.Path(socketName), k.welcome, k.guard.begin, supervise.Gone); err != nil {
 		return errors.Join(err, k.close())
 	}
 	return nil

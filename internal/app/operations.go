@@ -64,7 +64,8 @@ func (o operations) take(part []byte) {
 	}
 }
 
-func (o operations) resources() []link.Resource {
+// tell adds what was learnt to the end of a process.
+func (o operations) tell(end *link.End) {
 	reader := o.human
 	if o.jsonFile != "" {
 		reader = log.JSON(time.Now)
@@ -73,11 +74,10 @@ func (o operations) resources() []link.Resource {
 		}
 	}
 	if reader == nil {
-		return nil
+		return
 	}
-	var all []link.Resource
+	end.Worked, end.InFlight = reader.Last(), reader.InFlight()
 	for _, op := range reader.Operations() {
-		all = append(all, link.Resource{Address: op.Address, Action: op.Action, Seconds: op.Took.Seconds(), Failed: op.Failed})
+		end.Resources = append(end.Resources, link.Resource{Address: op.Address, Action: op.Action, Seconds: op.Took.Seconds(), Failed: op.Failed})
 	}
-	return all
 }

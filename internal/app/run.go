@@ -26,6 +26,13 @@ const (
 	Noted     = "run.noted"
 	Surviving = "run.surviving"
 	Unseen    = "run.unseen"
+	Overdue   = "run.overdue"  // longer than run.warn_after
+	Draining  = "run.draining" // a process is stopped before its credentials end
+	Drained   = "run.drained"  // it has stopped; what it left half made
+
+	Rescued      = "state.rescued"
+	RescueLeft   = "state.left"   // something is left to a person
+	RescueFailed = "state.failed" // nothing could be recorded
 )
 
 // job is one `holdfast run` from its beginning to its end.

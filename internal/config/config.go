@@ -81,7 +81,23 @@ type Role struct {
 // Run is the `run` block.
 type Run struct {
 	AllowOther bool // go on where the code names other credentials
+
+	WarnAfter time.Duration // say that a run goes on for longer; 0 for never
+	Timeout   time.Duration // drain after that time; 0 for never
+	OnExpiry  Expiry        // what to do when credentials end for good
+	RescueTo  string        // a directory, or s3://bucket/prefix, for states that couldn't be uploaded
 }
+
+// Expiry is what happens to a running Terraform whose credentials can't be
+// renewed any more.
+type Expiry string
+
+// The policies; Drain is the one of a file that says nothing.
+const (
+	Drain Expiry = "drain" // one interrupt, as late as a state can still be written
+	Warn  Expiry = "warn"  // words only
+	Kill  Expiry = "kill"  // an end at once, when they are over
+)
 
 // Identity returns the block of that name.
 func (f File) Identity(name string) (Identity, bool) {
@@ -147,6 +163,9 @@ func Parse(path string, src []byte) (File, error) {
 	}
 	for i := range f.Identities {
 		f.Identities[i].locate(filepath.Dir(path))
+	}
+	if to := f.Run.RescueTo; to != "" && !strings.HasPrefix(to, "s3://") && !filepath.IsAbs(to) {
+		f.Run.RescueTo = filepath.Join(filepath.Dir(path), to)
 	}
 	return f, nil
 }

@@ -61,17 +61,20 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 }
 
 func (r *Run) decode(block *hcl.Block) hcl.Diagnostics {
-	content, diags := block.Body.Content(attributes("allow_other_credentials"))
-	if a, ok := content.Attributes["allow_other_credentials"]; ok {
-		value, more := a.Expr.Value(nil)
-		diags = append(diags, more...)
-		if !more.HasErrors() && value.Type() != cty.Bool {
-			diags = append(diags, wrong(a.Expr.Range(), "not a truth value", a.Name+" is true or false"))
-		} else if !more.HasErrors() {
-			r.AllowOther = value.True()
-		}
+	content, diags := block.Body.Content(attributes("allow_other_credentials", "warn_after", "timeout", "on_expiry", "rescue_to"))
+	d := decoder{content.Attributes, diags}
+	r.AllowOther = d.truth("allow_other_credentials")
+	r.WarnAfter, r.Timeout = d.span("warn_after"), d.span("timeout")
+	r.OnExpiry, r.RescueTo = Expiry(d.text("on_expiry")), d.text("rescue_to")
+	switch r.OnExpiry {
+	case "", Drain, Warn, Kill:
+	default:
+		d.wrong(d.attributes["on_expiry"].Expr.Range(), "not a policy", fmt.Sprintf(`%q: "drain", "warn" or "kill"`, r.OnExpiry))
 	}
-	return diags
+	if bucket, ok := strings.CutPrefix(r.RescueTo, "s3://"); ok && strings.Trim(bucket, "/") == "" {
+		d.wrong(d.attributes["rescue_to"].Expr.Range(), "no bucket", `"s3://BUCKET/PREFIX", or a directory`)
+	}
+	return d.diags
 }
 
 func decodeIdentity(block *hcl.Block) (Identity, hcl.Diagnostics) {
@@ -145,6 +148,37 @@ func (d *decoder) text(name string) string {
 		return ""
 	}
 	return value.AsString()
+}
+
+func (d *decoder) truth(name string) bool {
+	a, ok := d.attributes[name]
+	if !ok {
+		return false
+	}
+	value, diags := a.Expr.Value(nil)
+	d.diags = append(d.diags, diags...)
+	if diags.HasErrors() {
+		return false
+	}
+	if value.Type() != cty.Bool || value.IsNull() {
+		d.wrong(a.Expr.Range(), "not a truth value", a.Name+" is true or false")
+		return false
+	}
+	return value.True()
+}
+
+// span is a length of time, without the bounds that AWS has for sessions.
+func (d *decoder) span(name string) time.Duration {
+	text := d.text(name)
+	if text == "" {
+		return 0
+	}
+	length, err := time.ParseDuration(text)
+	if err != nil || length <= 0 {
+		d.wrong(d.attributes[name].Expr.Range(), "not a length of time", fmt.Sprintf(`%q: as in "45m" or "3h"`, text))
+		return 0
+	}
+	return length
 }
 
 func (d *decoder) texts(name string) map[string]string {

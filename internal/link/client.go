@@ -10,10 +10,15 @@ import (
 )
 
 // How long a keeper may take: for its first answer as long as a chain of
-// exchanges, for the others no time at all.
+// exchanges.
 const (
 	welcomeIn = 60 * time.Second
 	answerIn  = 5 * time.Second
+
+	// Before a process starts its backend is looked at, and after its end what
+	// it left behind is settled.
+	registerIn = 30 * time.Second
+	endIn      = 30 * time.Minute
 )
 
 // Client is a supervisor's side.
@@ -48,13 +53,20 @@ func (c *Client) Ask(a Ask) (Welcome, error) {
 // Register puts a process on the keeper's list; the second time it says which
 // process it has become.
 func (c *Client) Register(p Process) error {
-	_, err := c.say(message{Process: &p}, answerIn)
+	_, err := c.say(message{Process: &p}, registerIn)
 	return err
 }
 
-// End tells how it ended.
+// Interrupted tells that the process got its one interrupt.
+func (c *Client) Interrupted() error {
+	_, err := c.say(message{Interrupted: true}, answerIn)
+	return err
+}
+
+// End tells how it ended, and returns when the keeper has settled what it left
+// behind.
 func (c *Client) End(e End) error {
-	_, err := c.say(message{End: &e}, answerIn)
+	_, err := c.say(message{End: &e}, endIn)
 	return err
 }
 

@@ -32,6 +32,11 @@ type Process struct {
 	Subcommand string    `json:"subcommand"`
 	Dir        string    `json:"dir"`
 	Began      time.Time `json:"began"`
+
+	// What a keeper needs to settle what the process leaves behind.
+	Path     string   `json:"path"`               // of the program
+	Identity string   `json:"identity,omitempty"` // whose credentials it has; empty if its environment holds them
+	Environ  []string `json:"environ,omitempty"`  // secrets included: never logged, never written
 }
 
 // Resource is one operation on one resource, as Terraform told it.
@@ -49,6 +54,10 @@ type End struct {
 	Seconds    float64    `json:"seconds"`
 	Interrupts int        `json:"interrupts,omitempty"`
 	Resources  []Resource `json:"resources,omitempty"`
+
+	Worked   time.Time `json:"worked,omitzero"`     // the last time that it told of an operation
+	InFlight []string  `json:"in_flight,omitempty"` // addresses that it was making when it ended
+	Printed  []byte    `json:"printed,omitempty"`   // the state that it printed, because it couldn't write a file
 }
 
 // Ask is what a supervisor says of the process that it is about to start, so
@@ -87,5 +96,7 @@ type message struct {
 	End     *End     `json:"end,omitempty"`
 	Welcome *Welcome `json:"welcome,omitempty"`
 	OK      bool     `json:"ok,omitempty"`
-	Problem string   `json:"problem,omitempty"`
+
+	Interrupted bool   `json:"interrupted,omitempty"`
+	Problem     string `json:"problem,omitempty"`
 }

@@ -56,7 +56,7 @@ func serve(t *testing.T) (*link.Server, string, *graves) {
 			return link.Welcome{}, errors.New("there is no identity " + a.Identity)
 		}
 		return link.Welcome{Identity: "deploy", URL: "http://127.0.0.1:1/v1/deploy", Token: "t"}, nil
-	}, g.gone)
+	}, nil, g.gone)
 	if err != nil {
 		t.Fatal(err)
 	}

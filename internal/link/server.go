@@ -31,9 +31,26 @@ type Gone func(ctx context.Context, pid int, born string) error
 // exchange with AWS.
 type Welcomer func(context.Context, Ask) (Welcome, error)
 
+// Watcher is asked before a process starts; an error keeps it from starting.
+// The watch, which may be nil, is told what becomes of it. Both may take their
+// time: a supervisor waits for them.
+type Watcher func(context.Context, Process) (Watch, error)
+
+// Watch is told of one process.
+type Watch interface {
+	// Started is told the process that the supervisor has started.
+	Started(Process)
+	// Interrupted is told when the process gets its one interrupt.
+	Interrupted()
+	// Ended is told the end, nil if nobody saw it. The process counts as running
+	// until it returns.
+	Ended(context.Context, *End)
+}
+
 // Server is the keeper's side.
 type Server struct {
 	welcome  Welcomer
+	watcher  Watcher
 	gone     Gone
 	listener *net.UnixListener
 	ctx      context.Context
@@ -46,12 +63,12 @@ type Server struct {
 }
 
 // Listen opens the socket at path and serves until Close.
-func Listen(path string, welcome Welcomer, gone Gone) (*Server, error) {
+func Listen(path string, welcome Welcomer, watcher Watcher, gone Gone) (*Server, error) {
 	listener, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return Serve(listener, welcome, gone), nil
+	return Serve(listener, welcome, watcher, gone), nil
 }
 
 // Open opens the socket at path with mode 0600.
@@ -67,9 +84,12 @@ func Open(path string) (*net.UnixListener, error) {
 }
 
 // Serve is Listen on what Open has opened, by this process or another.
-func Serve(listener *net.UnixListener, welcome Welcomer, gone Gone) *Server {
+func Serve(listener *net.UnixListener, welcome Welcomer, watcher Watcher, gone Gone) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{welcome: welcome, gone: gone, listener: listener, ctx: ctx, cancel: cancel, changed: make(chan struct{})}
+	if watcher == nil {
+		watcher = func(context.Context, Process) (Watch, error) { return nil, nil }
+	}
+	s := &Server{welcome: welcome, watcher: watcher, gone: gone, listener: listener, ctx: ctx, cancel: cancel, changed: make(chan struct{})}
 	s.work.Go(s.accept)
 	return s
 }
@@ -105,87 +125,47 @@ func (s *Server) converse(conn io.ReadWriter) {
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(make([]byte, 4096), longest)
 	say := json.NewEncoder(conn)
-	var entry *Entry
-	started := false
+	var ticket *Ticket
+	defer func() {
+		if ticket != nil {
+			ticket.leave()
+		}
+	}()
 	for lines.Scan() {
 		var m message
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil || m.Version != Version {
 			_ = say.Encode(message{Version: Version, Problem: fmt.Sprintf("this keeper speaks version %d of the conversation", Version)})
 			return
 		}
-		answer := message{Version: Version, OK: true}
-		switch {
-		case m.Ask != nil:
-			welcome, err := s.welcome(s.ctx, *m.Ask)
-			if err != nil {
-				answer = message{Version: Version, Problem: err.Error()}
-				break
-			}
-			answer.Welcome = &welcome
-		case m.Process != nil && entry == nil:
-			entry = s.add(*m.Process)
-		case m.Process != nil && !started:
-			started = true
-			s.become(entry, *m.Process)
-		case m.End != nil && entry != nil:
-			s.end(entry, m.End)
-		default:
-			answer = message{Version: Version, Problem: "out of turn"}
+		answer, err := s.answer(m, &ticket)
+		if err != nil {
+			answer = message{Problem: err.Error()}
 		}
+		answer.Version, answer.OK = Version, err == nil
 		if say.Encode(answer) != nil {
 			return
 		}
 	}
 }
 
-// Register puts a process on the list whose supervisor is this very process;
-// the function that it returns takes its end.
-func (s *Server) Register(p Process) func(End) {
-	entry := s.add(p)
-	return func(e End) { s.end(entry, &e) }
-}
-
-func (s *Server) add(p Process) *Entry {
-	entry := &Entry{Process: p}
-	s.mu.Lock()
-	s.entries = append(s.entries, entry)
-	s.mu.Unlock()
-	s.watch(entry, p)
-	return entry
-}
-
-// become gives an entry the process that its supervisor has started.
-func (s *Server) become(entry *Entry, p Process) {
-	s.mu.Lock()
-	entry.Process = p
-	s.mu.Unlock()
-	s.watch(entry, p)
-}
-
-// watch ends an entry with its process, unless it has become another one.
-func (s *Server) watch(entry *Entry, p Process) {
-	s.work.Go(func() {
-		if s.gone(s.ctx, p.PID, p.Born) != nil {
-			return
-		}
-		s.mu.Lock()
-		same := entry.Process.PID == p.PID
-		s.mu.Unlock()
-		if same {
-			s.end(entry, nil)
-		}
-	})
-}
-
-func (s *Server) end(entry *Entry, e *End) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e != nil {
-		entry.End = e
+func (s *Server) answer(m message, ticket **Ticket) (answer message, err error) {
+	t := *ticket
+	switch {
+	case m.Ask != nil:
+		welcome, err := s.welcome(s.ctx, *m.Ask)
+		return message{Welcome: &welcome}, err
+	case m.Process != nil && t == nil:
+		*ticket, err = s.Begin(s.ctx, *m.Process)
+	case m.Process != nil && !t.started:
+		t.Started(*m.Process)
+	case m.Interrupted && t != nil:
+		t.Interrupted()
+	case m.End != nil && t != nil:
+		t.End(*m.End)
+	default:
+		err = errors.New("out of turn")
 	}
-	entry.Gone = true
-	close(s.changed)
-	s.changed = make(chan struct{})
+	return message{}, err
 }
 
 // Entries is the list so far, in order of registration.

@@ -23,6 +23,8 @@ type Run struct {
 	Others        []Identity `json:"other_identities,omitempty"` // that processes of the run had
 	Endpoint      Endpoint   `json:"endpoint"`
 	Processes     []Process  `json:"processes"`
+	Rescues       []Rescue   `json:"rescues,omitempty"` // of states, digests and locks that were left behind
+	Drained       []Drained  `json:"drained,omitempty"` // processes that were stopped in time
 	Notices       []Notice   `json:"notices"`
 }
 

@@ -3,9 +3,11 @@
 package supervise
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // OutlivePipes does nothing here: a write to a broken pipe is an error only.
@@ -26,10 +28,28 @@ func executable(fs.FileInfo) bool { return true }
 type forwarder struct {
 	process *os.Process
 	command Command
-	notice  func(string)
+	hooks   Hooks
+	now     func() time.Time
 	taken   int
+	abandon chan bool
 }
 
 func (f *forwarder) take(os.Signal) { f.taken++ }
+
+func (f *forwarder) interrupt() { f.hooks.Notice("a process can't be interrupted on this system") }
+
+func (f *forwarder) answered(bool) {}
+
+// Interrupt isn't possible here.
+func Interrupt(int, string) error { return errors.New("a process can't be interrupted on this system") }
+
+// End ends the process.
+func End(pid int, _ string) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Kill()
+}
 
 func outcome(state *os.ProcessState) (int, syscall.Signal) { return state.ExitCode(), 0 }

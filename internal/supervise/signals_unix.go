@@ -3,10 +3,15 @@
 package supervise
 
 import (
+	"bufio"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,14 +44,22 @@ func executable(info fs.FileInfo) bool { return info.Mode()&0o111 != 0 }
 type forwarder struct {
 	process *os.Process
 	command Command
-	notice  func(string)
+	hooks   Hooks
+	now     func() time.Time
 	taken   int
+
+	recent  []time.Time // of the last Ctrl-Cs
+	asking  bool        // whether a person is asked right now
+	abandon chan bool   // whether they typed the word
 }
+
+// insistence is how quickly a person presses Ctrl-C three times who means it.
+const insistence = 3 * time.Second
 
 func (f *forwarder) take(s os.Signal) {
 	switch s {
 	case syscall.SIGTSTP:
-		f.notice("Ctrl-Z would stop the renewal of credentials under a running child; ignored")
+		f.hooks.Notice("Ctrl-Z would stop the renewal of credentials under a running child; ignored")
 		return
 	}
 	if !f.command.OwnSession {
@@ -58,13 +71,65 @@ func (f *forwarder) take(s os.Signal) {
 		f.taken++
 		return
 	}
-	f.taken++
-	if f.taken == 1 {
-		_ = f.process.Signal(syscall.SIGINT)
-		f.notice("interrupt passed on once; Terraform stops what is in flight and writes its state")
+	if f.taken == 0 {
+		f.recent = append(f.recent, f.now())
+		f.interrupt()
 		return
 	}
-	f.notice("not passed on: a second interrupt would make Terraform leave without writing its state")
+	f.taken++
+	if s == syscall.SIGINT && f.insists() {
+		f.ask()
+		return
+	}
+	f.hooks.Notice("not passed on: a second interrupt would make Terraform leave without writing its state")
+}
+
+// interrupt sends the one interrupt, if it wasn't sent yet.
+func (f *forwarder) interrupt() {
+	if f.taken > 0 {
+		return
+	}
+	f.taken++
+	_ = f.process.Signal(syscall.SIGINT)
+	if f.hooks.Interrupted != nil {
+		f.hooks.Interrupted()
+	}
+	f.hooks.Notice("interrupt passed on once; Terraform stops what is in flight and writes its state")
+}
+
+// insists reports the third Ctrl-C in a row at a terminal.
+func (f *forwarder) insists() bool {
+	f.recent = append(f.recent, f.now())
+	n := len(f.recent)
+	return !f.asking && n >= 3 && f.recent[n-1].Sub(f.recent[n-3]) <= insistence && foreground(f.command.Stdin, f.command.Stdout, f.command.Stderr)
+}
+
+// ask asks on the terminal itself, because the child reads standard input. It
+// doesn't wait.
+func (f *forwarder) ask() {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		f.hooks.Notice("not passed on: a second interrupt would make Terraform leave without writing its state")
+		return
+	}
+	f.asking = true
+	fmt.Fprint(tty, "\nholdfast: Terraform is still writing its state. To end it without, type abandon: ")
+	go func() {
+		defer tty.Close()
+		line, _ := bufio.NewReader(io.LimitReader(tty, 64)).ReadString('\n') // an error is another word
+		f.abandon <- strings.TrimSpace(line) == "abandon"
+	}()
+}
+
+// answered sends the second interrupt, on a person's word.
+func (f *forwarder) answered(abandon bool) {
+	f.asking = false
+	if !abandon {
+		f.hooks.Notice("waiting for Terraform to write its state")
+		return
+	}
+	f.hooks.Notice("abandoned on your word: a second interrupt was passed on, and Terraform leaves without writing its state")
+	_ = f.process.Signal(syscall.SIGINT)
 }
 
 // foreground reports whether our process group is the one that the terminal
@@ -87,4 +152,18 @@ func outcome(state *os.ProcessState) (int, syscall.Signal) {
 		return 128 + int(status.Signal()), status.Signal()
 	}
 	return state.ExitCode(), 0
+}
+
+// Interrupt sends SIGINT to the process that was born then (see Born). The
+// error says that it is another one by now.
+func Interrupt(pid int, born string) error { return send(pid, born, syscall.SIGINT) }
+
+// End is Interrupt with SIGKILL.
+func End(pid int, born string) error { return send(pid, born, syscall.SIGKILL) }
+
+func send(pid int, born string, s syscall.Signal) error {
+	if born == "" || Born(pid) != born {
+		return fmt.Errorf("process %d has ended", pid)
+	}
+	return syscall.Kill(pid, s)
 }

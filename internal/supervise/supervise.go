@@ -39,6 +39,9 @@ type Command struct {
 	// OwnSession is for Terraform; see the package comment.
 	OwnSession bool
 
+	// Interrupt asks for the one interrupt, as a signal to us would; it may be nil.
+	Interrupt <-chan struct{}
+
 	// Spool opens the private file that takes the output of a child in a
 	// session of its own; name is "stdout" or "stderr".
 	Spool func(name string) (*os.File, error)
@@ -48,7 +51,10 @@ type Command struct {
 type Hooks struct {
 	Started func(pid int)
 	Notice  func(message string)
-	Output  func(part []byte) // what the child wrote to standard output, if it went through a file
+	// Interrupted is told when a child in a session of its own gets its one
+	// interrupt.
+	Interrupted func()
+	Output      func(part []byte) // what the child wrote to standard output, if it went through a file
 }
 
 // Ended is how a child ended.
@@ -174,11 +180,16 @@ func Run(c Command, h Hooks) (Ended, error) {
 		_ = cmd.Wait() // its state is read below; there is nothing to copy, so nothing else can fail
 		close(gone)
 	}()
-	forward := forwarder{process: cmd.Process, command: c, notice: h.Notice}
+	forward := forwarder{process: cmd.Process, command: c, hooks: h, now: time.Now, abandon: make(chan bool, 1)}
 	for alive := true; alive; {
 		select {
 		case s := <-signals:
 			forward.take(s)
+		case <-c.Interrupt:
+			c.Interrupt = nil
+			forward.interrupt()
+		case word := <-forward.abandon:
+			forward.answered(word)
 		case <-gone:
 			alive = false
 		}

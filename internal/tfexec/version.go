@@ -1,8 +1,8 @@
 // Package tfexec (adapter) runs Terraform's own commands and reads their
 // answers.
 //
-// It promises never to run one that writes, and that a command which doesn't
-// answer is ended.
+// It promises that only StatePush writes, and never by force, and that a
+// command which doesn't answer is ended.
 package tfexec
 
 import (

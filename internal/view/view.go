@@ -57,7 +57,14 @@ func Event(w io.Writer, e event.Event) {
 	if e.Severity >= event.Warning {
 		text = e.Time.Local().Format("15:04") + " " + text
 	}
-	write(w, paragraph(lead, text))
+	first, more, several := strings.Cut(text, "\n")
+	write(w, paragraph(lead, first))
+	if !several {
+		return
+	}
+	for line := range strings.SplitSeq(more, "\n") {
+		write(w, paragraph(strings.Repeat(" ", len(lead)), line))
+	}
 }
 
 // Started says in a line what is kept: "deploy = irsa > ci (1h) > deploy (1h,

@@ -37,6 +37,7 @@ type Reader struct {
 	skip    bool // until the end of a line that is too long
 	done    []Operation
 	open    []started
+	last    time.Time // that an operation began or ended
 }
 
 type started struct {
@@ -83,11 +84,28 @@ func (r *Reader) Operations() []Operation {
 	return all
 }
 
-func (r *Reader) begin(address, action string) {
-	r.open = append(r.open, started{address, action, r.now()})
+// Last is when an operation began or ended last, by the log's own time where it
+// has one; zero if none did.
+func (r *Reader) Last() time.Time { return r.last }
+
+// InFlight are the addresses of what was being created and hasn't ended.
+func (r *Reader) InFlight() []string {
+	var all []string
+	for _, s := range r.open {
+		if s.action == "create" {
+			all = append(all, s.address)
+		}
+	}
+	return all
 }
 
-func (r *Reader) end(address, action string, took time.Duration, failed bool) {
+func (r *Reader) begin(address, action string, at time.Time) {
+	r.last = at
+	r.open = append(r.open, started{address, action, at})
+}
+
+func (r *Reader) end(address, action string, took time.Duration, failed bool, at time.Time) {
+	r.last = at
 	for i, s := range r.open {
 		if s.address == address && s.action == action {
 			r.open = append(r.open[:i], r.open[i+1:]...)
@@ -125,17 +143,18 @@ func (r *Reader) human(line []byte) {
 	line = bytes.TrimRight(colour.ReplaceAll(line, nil), "\r")
 	if m := ending.FindSubmatch(line); m != nil {
 		if took, err := time.ParseDuration(string(m[3])); err == nil {
-			r.end(string(m[1]), action(string(m[2])), took, false)
+			r.end(string(m[1]), action(string(m[2])), took, false, r.now())
 		}
 		return
 	}
 	if m := beginning.FindSubmatch(line); m != nil {
-		r.begin(string(m[1]), action(string(m[2])))
+		r.begin(string(m[1]), action(string(m[2])), r.now())
 	}
 }
 
 type object struct {
-	Type string `json:"type"`
+	Type string    `json:"type"`
+	Time time.Time `json:"@timestamp"`
 	Hook struct {
 		Resource struct {
 			Addr string `json:"addr"`
@@ -151,10 +170,14 @@ func (r *Reader) object(line []byte) {
 		return
 	}
 	took := time.Duration(o.Hook.Elapsed * float64(time.Second))
+	at := o.Time
+	if at.IsZero() {
+		at = r.now()
+	}
 	switch o.Type {
 	case "apply_start":
-		r.begin(o.Hook.Resource.Addr, o.Hook.Action)
+		r.begin(o.Hook.Resource.Addr, o.Hook.Action, at)
 	case "apply_complete", "apply_errored":
-		r.end(o.Hook.Resource.Addr, o.Hook.Action, took, o.Type == "apply_errored")
+		r.end(o.Hook.Resource.Addr, o.Hook.Action, took, o.Type == "apply_errored", at)
 	}
 }
