@@ -10,11 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/finding"
 	"github.com/holdfast/holdfast/internal/gate"
+	"github.com/holdfast/holdfast/internal/lint"
 	"github.com/holdfast/holdfast/internal/precedence"
+	"github.com/holdfast/holdfast/internal/tf/code"
 	"github.com/holdfast/holdfast/internal/tf/plan"
 	"github.com/holdfast/holdfast/internal/tfexec"
 )
@@ -28,7 +29,7 @@ type GateRequest struct {
 // Gate judges a plan.
 func Gate(ctx context.Context, req GateRequest, p Process) (finding.Report, error) {
 	env := precedence.NewEnv(p.Environ)
-	waivers, err := waivers(p, env)
+	file, err := configuration(p, env)
 	if err != nil {
 		return finding.Report{}, err
 	}
@@ -38,7 +39,9 @@ func Gate(ctx context.Context, req GateRequest, p Process) (finding.Report, erro
 		return finding.Report{}, err
 	}
 	findings, unknown := gate.Judge(facts)
-	findings, _ = finding.Waive(findings, waivers, time.Now())
+	if len(findings) > 0 {
+		findings, _ = finding.Waive(findings, slices.Concat(file.Waivers, beside(p)), time.Now())
+	}
 	subject := req.Plan
 	if subject == "-" {
 		subject = "the plan"
@@ -46,14 +49,24 @@ func Gate(ctx context.Context, req GateRequest, p Process) (finding.Report, erro
 	return finding.New("gate", subject, gate.Rules(), findings, unknown), nil
 }
 
-// waivers are those of holdfast.hcl.
-func waivers(p Process, env precedence.Env) ([]finding.Waiver, error) {
-	path, err := config.Find(p.Dir, xdg(env, p.Home))
-	if err != nil || path == "" {
-		return nil, err
+// beside are the waivers in the code of the working directory. An address in a
+// plan has indexes and modules, which code hasn't.
+func beside(p Process) []finding.Waiver {
+	tree, err := code.ReadTree(p.Dir, code.OpenTofu, lint.Words())
+	if err != nil {
+		return nil // without code there are none
 	}
-	file, err := config.Read(near(path, p.Dir))
-	return file.Waivers, err
+	inCode, _ := lint.Waivers(tree)
+	var out []finding.Waiver
+	for _, w := range inCode {
+		subject := w.Subject
+		w.File = "" // a plan's findings have none
+		for _, pattern := range []string{subject, subject + "[*", "module.*." + subject, "module.*." + subject + "[*"} {
+			w.Subject = pattern
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // readPlan reads JSON, or a saved plan by way of the engine that wrote it.

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/internal/cli"
 	"github.com/holdfast/holdfast/internal/config"
 	"github.com/holdfast/holdfast/internal/gate"
+	"github.com/holdfast/holdfast/internal/lint"
 	"github.com/holdfast/holdfast/internal/report"
 )
 
@@ -172,13 +173,14 @@ func rulesPage() string {
 
 <!-- written by: go test ./internal/cli -run TestDocs -update -->
 
-What ` + "`holdfast gate`" + ` (HF2xx) looks for.
+What ` + "`holdfast lint`" + ` (HF1xx) and ` + "`holdfast gate`" + ` (HF2xx) look for;
+[DOCTOR.md](DOCTOR.md) has the other HF1xx.
 Errors and warnings make the exit code 2, notes don't.
 
 | rule | | |
 |---|---|---|
 `)
-	all := gate.Rules()
+	all := append(lint.Rules(), gate.Rules()...)
 	for _, r := range all {
 		b.WriteString("| " + r.ID + " | " + string(r.Severity) + " | " + r.Title + " |\n")
 	}

@@ -32,6 +32,7 @@ type File struct {
 	Units      []Unit
 	Run        Run
 	Waivers    []finding.Waiver
+	Naming     []Naming
 }
 
 // Identity is an `identity` block.

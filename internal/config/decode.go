@@ -28,12 +28,17 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 		{Type: "unit", LabelNames: []string{"path"}},
 		{Type: "run"},
 		{Type: "waive", LabelNames: []string{"rule"}},
+		{Type: "environment", LabelNames: []string{"name"}},
 	}})
 	seen := map[string]hcl.Range{}
 	for _, block := range content.Blocks {
 		switch block.Type {
 		case "run":
 			diags = append(diags, f.Run.decode(block)...)
+		case "environment":
+			naming, more := decodeNaming(block)
+			diags = append(diags, more...)
+			f.Naming = append(f.Naming, naming)
 		case "waive":
 			waiver, more := decodeWaive(block)
 			diags = append(diags, more...)

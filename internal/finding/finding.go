@@ -150,6 +150,22 @@ func New(command, subject string, rules []Rule, findings []Finding, unknown []Un
 	return r
 }
 
+// Except takes out findings that a baseline holds, by their fingerprints.
+func (r Report) Except(known map[string]bool, where string) Report {
+	kept := []Finding{}
+	for _, f := range r.Findings {
+		if known[f.Fingerprint] {
+			f.Waiver = &Waived{Reason: "it was there when the baseline was made", Where: where}
+			r.Waived = append(r.Waived, f)
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	r.Findings = kept
+	r.Verdict = r.verdict()
+	return r
+}
+
 func (r Report) verdict() Verdict {
 	switch {
 	case r.Counting() > 0:

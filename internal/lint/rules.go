@@ -4,7 +4,9 @@ import "github.com/holdfast/holdfast/internal/finding"
 
 // Rules are everything that Check looks for. docs/RULES.md is written from it.
 // HF110 and HF111 are doctor's too.
-func Rules() []finding.Rule { return append(append(entryRules(), nodeRules()...), credentialRules()...) }
+func Rules() []finding.Rule {
+	return append(append(entryRules(), nodeRules()...), credentialRules()...)
+}
 
 func rule(id string) finding.Rule {
 	for _, r := range Rules() {
