@@ -51,17 +51,18 @@ func (l *linter) entryFor(role *code.Block) *code.Block {
 func (l *linter) own(f *Found, b, role *code.Block, kind string) {
 	cluster := b.Arg("cluster_name").Source()
 	taken := slices.ContainsFunc(b.Module.Blocks, func(o *code.Block) bool { return o.Address() == "aws_eks_access_entry."+b.Labels[1] })
-	if cluster == "" || taken || many(b) || many(role) || role.Module != b.Module || b.File.JSON() {
+	principal, ok := l.expression(b.Module, role)
+	if cluster == "" || taken || many(b) || !ok || b.File.JSON() {
 		return
 	}
 	f.fix(b, code.Edit{Append: fmt.Sprintf(`# EKS makes this entry by itself if it is missing, and never takes it away. Import
 # it once where the cluster exists already.
 resource "aws_eks_access_entry" %q {
   cluster_name  = %s
-  principal_arn = %s.arn
+  principal_arn = %s
   type          = %q
 }
-`, b.Labels[1], cluster, role.Address(), kind)}, l.after(b, "aws_eks_access_entry."+b.Labels[1]))
+`, b.Labels[1], cluster, principal, kind)}, l.after(b, "aws_eks_access_entry."+b.Labels[1]))
 }
 
 // after adds to a block's depends_on.

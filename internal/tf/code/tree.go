@@ -24,6 +24,7 @@ type Tree struct {
 	Problems   []Problem
 	Files      int // how many were looked at
 
+	left  int                  // steps that one argument's value may still take
 	calls map[*Module][]*Block // who calls a module
 	dirs  map[string]*Module
 }

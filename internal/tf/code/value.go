@@ -13,9 +13,10 @@ import (
 // doesn't say.
 const AnyAccount = "000000000000"
 
-// maxSteps is how many locals, variables and outputs are followed: cyclic code
-// is no code, but it is text that somebody may have.
-const maxSteps = 20
+// maxSteps is how many locals, variables and outputs are followed in a row, and
+// budget how many in all for one argument: cyclic code is no code, but it is text
+// that somebody may have.
+const maxSteps, budget = 20, 2000
 
 // Value is what an argument is, as far as the code tells.
 type Value struct {
@@ -34,6 +35,9 @@ func (v Value) Last() *Arg { return v.Chain[len(v.Chain)-1] }
 func (a *Arg) Values() []Value {
 	if a == nil {
 		return nil
+	}
+	if t := a.Block.Module.tree; t != nil {
+		t.left = budget
 	}
 	return resolve(a, nil)
 }
@@ -153,11 +157,13 @@ func names(t hcl.Traversal) []string {
 
 func resolve(a *Arg, chain []*Arg) []Value {
 	chain = append(chain[:len(chain):len(chain)], a)
-	if len(chain) > maxSteps {
+	t := a.Block.Module.tree
+	if t == nil || len(chain) > maxSteps || t.left <= 0 {
 		return []Value{{Chain: chain}}
 	}
-	if t, diags := hcl.AbsTraversalForExpr(a.expr); !diags.HasErrors() && len(t) > 1 {
-		return a.Block.Module.traverse(names(t), chain)
+	t.left--
+	if way, diags := hcl.AbsTraversalForExpr(a.expr); !diags.HasErrors() && len(way) > 1 && len(names(way)) > 1 {
+		return a.Block.Module.traverse(names(way), chain)
 	}
 	if value, ok := evaluate(a, len(chain)); ok {
 		return []Value{{Text: value, Known: true, Chain: chain}}
@@ -185,6 +191,9 @@ func written(b *Block, attr string) bool { return b.Type == "resource" && b.Arg(
 // traverse follows a reference.
 func (m *Module) traverse(path []string, chain []*Arg) []Value {
 	unknown := []Value{{Chain: chain}}
+	if len(path) < 2 { // code that says only "local"
+		return unknown
+	}
 	switch path[0] {
 	case "var":
 		return m.variable(path[1], chain)
