@@ -43,6 +43,10 @@ func Apply(path string, src []byte, edits []Edit) ([]byte, error) {
 			out = strings.TrimRight(out, "\n") + "\n\n" + e.Append
 		}
 	}
+	// A name that is no word, as a block's label may be, would end in nonsense.
+	if _, diags := hclsyntax.ParseConfig([]byte(out), path, hcl.InitialPos); diags.HasErrors() {
+		return nil, fmt.Errorf("%s: what it would become can't be read", path)
+	}
 	return []byte(out), nil
 }
 
