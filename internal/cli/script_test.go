@@ -108,7 +108,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"lab": labCommand, "busyport": busyPort, "standin": standIn},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"lab": labCommand, "busyport": busyPort, "standin": standIn, "example": example},
 	})
 }
 
