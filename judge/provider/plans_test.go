@@ -50,6 +50,9 @@ func TestPlansAndTheirApply(t *testing.T) {
 		}
 		seen[l.String()] = true
 		name := fmt.Sprintf("%02d", i)
+		if strings.HasPrefix(filepath.Base(tofu(t)), "terraform") {
+			name = "terraform-" + name // only some of them are kept: whoever tests may have no Terraform
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			planAndApply(t, name, l)
@@ -125,7 +128,7 @@ func keepPlan(t *testing.T, name string, l layout, shown []byte, offline, lively
 	path := filepath.Join(fixtures, name+".txtar")
 	if *updatePlans {
 		var b strings.Builder
-		fmt.Fprintf(&b, "made by judge/provider, go test -run TestPlansAndTheirApply -update\ntofu plan %s\n", strings.Join(l.arguments(), " "))
+		fmt.Fprintf(&b, "made by judge/provider, go test -run TestPlansAndTheirApply -update\n%s plan %s\n", filepath.Base(tofu(t)), strings.Join(l.arguments(), " "))
 		for _, n := range slices.Sorted(maps.Keys(files)) {
 			fmt.Fprintf(&b, "-- %s --\n%s", n, files[n])
 		}
