@@ -211,9 +211,11 @@ func (w *world) printed(env map[string]string, name string, args ...string) stri
 	return string(out)
 }
 
-func (w *world) report() report.Run {
+func (w *world) report() report.Run { return w.reportIn("report.json") }
+
+func (w *world) reportIn(name string) report.Run {
 	w.t.Helper()
-	b, err := os.ReadFile(filepath.Join(w.dir, "report.json"))
+	b, err := os.ReadFile(filepath.Join(w.dir, name))
 	w.must(err)
 	var r report.Run
 	w.must(json.Unmarshal(b, &r))
@@ -253,10 +255,7 @@ func (w *world) object(key string) (content []byte, ok bool) {
 // table.
 func (w *world) locked(key string) bool {
 	w.t.Helper()
-	client := s3.NewFromConfig(w.admin(), func(o *s3.Options) { o.UsePathStyle = true })
-	list, err := client.ListObjectsV2(context.Background(), &s3.ListObjectsV2Input{Bucket: aws.String(w.env["HOLDFAST_LAB_BUCKET"]), Prefix: aws.String(key + ".tflock")})
-	w.must(err)
-	if len(list.Contents) > 0 {
+	if strings.Contains("\n"+w.listing(), "\n"+key+".tflock\n") {
 		return true
 	}
 	out, err := dynamodb.NewFromConfig(w.admin()).Scan(context.Background(), &dynamodb.ScanInput{TableName: aws.String(w.env["HOLDFAST_LAB_TABLE"])})
@@ -278,4 +277,17 @@ func (w *world) refusedForExpiry() (calls []lab.Call) {
 		}
 	}
 	return calls
+}
+
+// listing are the keys in the bucket, a line each.
+func (w *world) listing() string {
+	w.t.Helper()
+	client := s3.NewFromConfig(w.admin(), func(o *s3.Options) { o.UsePathStyle = true })
+	list, err := client.ListObjectsV2(context.Background(), &s3.ListObjectsV2Input{Bucket: aws.String(w.env["HOLDFAST_LAB_BUCKET"])})
+	w.must(err)
+	var keys strings.Builder
+	for _, o := range list.Contents {
+		fmt.Fprintln(&keys, *o.Key)
+	}
+	return keys.String()
 }

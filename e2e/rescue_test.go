@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/holdfast/holdfast/internal/lab"
 	"github.com/holdfast/holdfast/internal/report"
 )
 
@@ -231,4 +232,307 @@ func (w *world) put(key, content string) {
 		Bucket: aws.String(w.env["HOLDFAST_LAB_BUCKET"]), Key: &key, Body: strings.NewReader(content),
 	})
 	w.must(err)
+}
+
+// left is a world in which an apply lost its credentials over a state that was
+// written before: serial and lineage are those of the bucket.
+func left(t *testing.T, backend string, prepare func(*world)) (w *world, env map[string]string, r report.Run) {
+	t.Helper()
+	w = newWorld(t, session)
+	env = w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.write("main.tf", code(backend+"\n max_retries = 1", 0))
+	if prepare != nil {
+		prepare(w)
+	}
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	w.succeed(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color", "-target=terraform_data.slow[0]")
+	w.write("main.tf", code(backend+"\n max_retries = 1", 8*time.Second))
+	return w, env, w.lose(env)
+}
+
+// refused runs a rescue that a safety rule stops, and checks that nothing was
+// changed by it.
+func (w *world) refused(env map[string]string, args ...string) string {
+	w.t.Helper()
+	_, _, before := w.state(stateKey)
+	locked := w.locked(stateKey)
+	out, exit := w.output(env, "holdfast", append([]string{"state", "rescue"}, args...)...)
+	if exit != 5 {
+		w.t.Errorf("exit %d\n%s", exit, out)
+	}
+	if _, _, after := w.state(stateKey); after != before {
+		w.t.Errorf("the state was changed:\n%s", after)
+	}
+	if w.locked(stateKey) != locked {
+		w.t.Error("the lock was changed")
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "errored.tfstate")); err != nil {
+		w.t.Error(err)
+	}
+	return strings.Join(strings.Fields(out), " ")
+}
+
+func (w *world) says(out string, wants ...string) {
+	w.t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			w.t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+}
+
+func TestNewerSerialIsRefused(t *testing.T) {
+	t.Parallel()
+	w, env, _ := left(t, "use_lockfile = true", nil)
+	w.trust(true)
+	serial, lineage, text := w.state(stateKey)
+	w.put(stateKey, strings.Replace(text, fmt.Sprintf(`"serial":%d`, serial), `"serial":99`, 1))
+	out := w.refused(env)
+	w.says(out, "serial 99 is in s3://holdfast-state/live/app.tfstate: somebody wrote after it", "holdfast state inspect "+w.dir, "stays, so that nobody applies over what isn't settled", ".rescue/")
+	if lineage == "" {
+		t.Error("the story has no lineage")
+	}
+}
+
+func TestSomebodyElsesLockIsLeft(t *testing.T) {
+	t.Parallel()
+	w, env, _ := left(t, "use_lockfile = true", nil)
+	w.trust(true)
+	w.put(stateKey+".tflock", `{"ID":"1111","Operation":"OperationTypeApply","Who":"bob@elsewhere","Created":"2026-11-22T10:00:00Z"}`)
+	out := w.refused(env)
+	w.says(out, "it is bob@elsewhere's", "holdfast state rescue --lock-id 1111", "serial 3 could be pushed over serial", "the lock isn't provably this run's")
+	out, exit := w.output(env, "holdfast", "state", "unlock")
+	if exit != 5 || !w.locked(stateKey) {
+		t.Errorf("unlock: exit %d\n%s", exit, out)
+	}
+	// On a person's word it goes on.
+	w.says(w.succeed(env, "holdfast", "state", "rescue", "--lock-id", "1111"), "rescued: serial")
+	w.checkState(3)
+}
+
+// A lock of which holdfast saw nothing: what speaks for it is told, and a
+// person's word settles it.
+func TestUnsupervisedAsks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, session)
+	w.write("main.tf", code("use_lockfile = true\n max_retries = 1", 8*time.Second))
+	w.succeed(w.env, "tofu", "init", "-no-color")
+	w.output(w.assumed(), "tofu", "apply", "-auto-approve", "-no-color")
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	out := w.refused(env)
+	w.says(out, "holdfast didn't see the process that made it", "for it: same user and host", "for it: no Terraform of yours runs in", "before "+w.dir+"/errored.tfstate")
+	_, id, _ := strings.Cut(out, "--lock-id ")
+	id, _, _ = strings.Cut(id, " ")
+	w.says(w.succeed(env, "holdfast", "state", "rescue", "--lock-id", id), "rescued: serial 1")
+	w.checkState(3)
+}
+
+func TestDigestThatWasSwallowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Hour)
+	w.write("main.tf", code(`dynamodb_table = "holdfast-locks"`, 4*time.Second))
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	w.succeed(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	_, said, wait := w.underWay(env, "run", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color", "-replace=terraform_data.slow[1]")
+	w.lab.Fault(lab.Fault{Service: "dynamodb", Operation: "PutItem", Kind: lab.FaultError, Status: 400, Code: "AccessDeniedException", Message: "no", Count: 1})
+	if exit := wait(); exit != 0 {
+		t.Errorf("exit %d\n%s", exit, said)
+	}
+	r := w.report()
+	if len(r.Rescues) != 1 || !r.Rescues[0].Repaired {
+		t.Errorf("%+v\n%s", r.Rescues, said)
+	}
+	w.checkState(3)
+	w.succeed(env, "holdfast", "run", "--", "tofu", "plan", "-detailed-exitcode", "-no-color")
+}
+
+func TestRescueOfAWorkspace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, session)
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.write("main.tf", code("use_lockfile = true\n max_retries = 1\n workspace_key_prefix = \"teams\"", 8*time.Second))
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	w.succeed(env, "holdfast", "run", "--", "tofu", "workspace", "new", "-no-color", "blue")
+	w.write("holdfast.hcl", "run {\n  on_expiry = \"warn\"\n}\n")
+	_, said, wait := w.underWay(env, "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	w.trust(false)
+	if exit := wait(); exit != 1 {
+		t.Errorf("exit %d\n%s", exit, said)
+	}
+	w.trust(true)
+	w.says(w.succeed(env, "holdfast", "state", "rescue"), "pushed to s3://holdfast-state/teams/blue/"+stateKey)
+	if _, _, text := w.state("teams/blue/" + stateKey); strings.Count(text, `"index_key"`) != 3 || w.locked("teams/blue/"+stateKey) {
+		t.Errorf("the workspace's state:\n%s", text)
+	}
+}
+
+func TestTwoUnitsAreRescuedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, session)
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.write("holdfast.hcl", "run {\n  on_expiry = \"warn\"\n}\n")
+	for _, unit := range []string{"a", "b"} {
+		w.must(os.Mkdir(filepath.Join(w.dir, unit), 0o700))
+		w.write(unit+"/main.tf", strings.Replace(code("use_lockfile = true\n max_retries = 1", 8*time.Second), stateKey, unit+".tfstate", 1))
+		w.succeed(env, "holdfast", "run", "--", "tofu", "-chdir="+unit, "init", "-no-color")
+	}
+	_, said, wait := w.underWay(env, "run", "--role-arn", w.env["HOLDFAST_LAB_ROLE_DEPLOY"], "--report", "report.json", "--", "sh", "-c",
+		"tofu -chdir=a apply -auto-approve -no-color & tofu -chdir=b apply -auto-approve -no-color & wait")
+	w.trust(false)
+	wait()
+	if r := w.report(); len(r.Rescues) != 2 {
+		t.Fatalf("%+v\n%s", r.Rescues, said)
+	}
+	w.trust(true)
+	out := w.succeed(env, "holdfast", "state", "rescue", ".")
+	if strings.Count(out, "rescued: serial 1 pushed") != 2 || w.locked("a.tfstate") || w.locked("b.tfstate") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestOldFileIsNotOfThisRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, time.Hour)
+	w.write("main.tf", strings.Replace(code("use_lockfile = true", 0), "sleep 0", "false", 1))
+	w.write("errored.tfstate", `{"version":4,"serial":7,"lineage":"old","resources":[]}`)
+	week := time.Now().Add(-7 * 24 * time.Hour)
+	w.must(os.Chtimes(filepath.Join(w.dir, "errored.tfstate"), week, week))
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	out, exit := w.output(env, "holdfast", "run", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	if exit != 1 {
+		t.Errorf("exit %d", exit)
+	}
+	w.says(out, "it belongs to an earlier run")
+	if r := w.report(); len(r.Rescues) != 1 || r.Rescues[0].State != "not of this run" {
+		t.Errorf("%+v", r.Rescues)
+	}
+	if b, err := os.ReadFile(filepath.Join(w.dir, "errored.tfstate")); err != nil || !strings.Contains(string(b), `"old"`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// errored.tfstate can't be written either, as on a full disk: the state that
+// OpenTofu prints then is what is rescued.
+func TestPrintedState(t *testing.T) {
+	t.Parallel()
+	w, env, r := func() (*world, map[string]string, report.Run) {
+		w := newWorld(t, session)
+		env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+		w.write("main.tf", code("use_lockfile = true\n max_retries = 1", 8*time.Second))
+		w.write("holdfast.hcl", "run {\n  on_expiry = \"warn\"\n}\n")
+		w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+		w.must(os.Mkdir(filepath.Join(w.dir, "errored.tfstate"), 0o700)) // no file can be made there
+		_, said, wait := w.underWay(env, "run", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
+		w.trust(false)
+		wait()
+		w.says(said.String(), "Failed to create local state file", "NOT RESCUED: what tofu printed")
+		return w, env, w.report()
+	}()
+	if len(r.Rescues) != 1 || r.Rescues[0].Kept == "" {
+		t.Fatalf("%+v", r.Rescues)
+	}
+	w.must(os.Remove(filepath.Join(w.dir, "errored.tfstate")))
+	w.trust(true)
+	w.says(w.succeed(env, "holdfast", "state", "rescue"), "rescued: serial 0")
+	w.checkState(3)
+}
+
+// The user's directory for state can't be written: another place is found, and
+// if there is none, nothing is touched.
+func TestDirectoryThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, session)
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.write("a-file", "")
+	w.must(os.Mkdir(filepath.Join(w.dir, "tmp"), 0o700))
+	env["XDG_STATE_HOME"], env["TMPDIR"] = filepath.Join(w.dir, "a-file"), filepath.Join(w.dir, "tmp")
+	w.write("main.tf", code("use_lockfile = true\n max_retries = 1", 8*time.Second))
+	r := w.lose(env)
+	if len(r.Rescues) != 1 || !strings.HasPrefix(r.Rescues[0].Kept, filepath.Join(w.dir, "tmp")) {
+		t.Fatalf("%+v", r.Rescues)
+	}
+	w.trust(true)
+	env["TMPDIR"] = filepath.Join(w.dir, "nowhere")
+	out, exit := w.output(env, "holdfast", "state", "rescue", "--engine", "tofu")
+	if exit == 0 || !w.locked(stateKey) {
+		t.Errorf("exit %d\n%s", exit, out)
+	}
+	env["TMPDIR"] = filepath.Join(w.dir, "tmp")
+	w.says(w.succeed(env, "holdfast", "state", "rescue"), "rescued: serial 1")
+	w.checkState(3)
+}
+
+// Two runs of one user on one host want one state: the second never had the
+// lock, and leaves the first one's alone.
+func TestTwoRunsReleaseTheirOwnOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, session)
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.write("main.tf", code("use_lockfile = true\n max_retries = 1", 14*time.Second))
+	w.write("holdfast.hcl", "run {\n  on_expiry = \"warn\"\n}\n")
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	_, said, wait := w.underWay(env, "run", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	out, exit := w.output(env, "holdfast", "run", "--report", "second.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	if exit != 1 || !strings.Contains(out, "Error acquiring the state lock") {
+		t.Errorf("the second: exit %d\n%s", exit, out)
+	}
+	if r := w.reportIn("second.json"); len(r.Rescues) > 0 {
+		t.Errorf("the second has something to say: %+v", r.Rescues)
+	}
+	if !w.locked(stateKey) {
+		t.Error("the second released the first one's lock")
+	}
+	w.trust(false)
+	wait()
+	w.trust(true)
+	w.says(w.succeed(env, "holdfast", "state", "rescue"), "rescued: serial 1", "was this run's; released")
+	w.checkState(3)
+	_ = said
+}
+
+// An encrypted state can't be pushed; the commands that are printed instead do
+// it.
+func TestEncryptedStateIsKept(t *testing.T) {
+	t.Parallel()
+	w, env, _ := left(t, "use_lockfile = true", func(w *world) {
+		w.write("encryption.tf", `
+terraform {
+  encryption {
+    key_provider "pbkdf2" "k" {
+      passphrase = "correct horse battery staple"
+    }
+    method "aes_gcm" "m" {
+      keys = key_provider.pbkdf2.k
+    }
+    state {
+      method = method.aes_gcm.m
+    }
+  }
+}
+`)
+	})
+	w.trust(true)
+	out, exit := w.output(env, "holdfast", "state", "rescue")
+	if exit != 5 {
+		t.Errorf("exit %d\n%s", exit, out)
+	}
+	w.says(out, "is encrypted, which `tofu state push` doesn't read", "stays, so that nobody applies over")
+	if strings.Contains(out, "correct horse") {
+		t.Error("a secret is told")
+	}
+	before, _, _ := w.state(stateKey)
+	for line := range strings.SplitSeq(out, "\n") {
+		command := strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(command, "mkdir "), strings.HasPrefix(command, "tofu "):
+			w.succeed(env, "holdfast", "run", "--", "sh", "-c", command)
+		case strings.HasPrefix(command, "holdfast state unlock"):
+			w.succeed(env, "sh", "-c", command)
+		}
+	}
+	if after, _, text := w.state(stateKey); after <= before || !strings.Contains(text, "encrypted_data") || w.locked(stateKey) {
+		t.Errorf("serial %d, then %d; locked %v\n%s", before, after, w.locked(stateKey), text)
+	}
 }

@@ -19,6 +19,7 @@ import (
 type listed interface {
 	Started(link.Process)
 	Interrupted()
+	Progressed(link.Progress)
 	End(link.End)
 }
 
@@ -32,10 +33,11 @@ func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, l
 		OwnSession: terraform && !j.req.Foreground,
 		Spool:      dir.Create, Interrupt: interrupt,
 	}
-	hooks := supervise.Hooks{Notice: func(text string) { j.note(event.Notice, Noted, text) }}
+	hooks := supervise.Hooks{Notice: func(text string) { j.note(event.Notice, Noted, text) }, Signalled: j.signalled}
 	var watch operations
 	if terraform {
 		watch = j.watch(&command, dir)
+		watch.progressed = list.Progressed
 		hooks.Output, hooks.Interrupted = watch.take, list.Interrupted
 		hooks.Started = func(pid int) { list.Started(j.process(pid, env, rep.Identity.Name)) }
 	}

@@ -3,21 +3,18 @@ package app
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/cred"
-	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/drain"
 	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/link"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/internal/rescue"
-	"github.com/holdfast/holdfast/internal/supervise"
 	"github.com/holdfast/holdfast/internal/tf/state"
 )
 
@@ -113,49 +110,6 @@ func (g *guard) place(p link.Process) workplace {
 	return w
 }
 
-func (g *guard) mayStart(w *guarded) error {
-	why := g.closed()
-	if why == "" {
-		why, _ = drain.MayStart(time.Now(), g.credential(w.process.Identity))
-	}
-	if why == "" {
-		return nil
-	}
-	return &cure.Error{What: fmt.Sprintf("%s %s isn't started in %s: %s", w.process.Engine, w.process.Subcommand, w.process.Dir, why)}
-}
-
-// closed is why nothing that writes may start in this run: it has timed out, or
-// a process of it is being stopped. Empty if neither.
-func (g *guard) closed() string {
-	if limit := g.k.all.file.Run.Timeout; limit > 0 && time.Since(g.k.began) >= limit {
-		return fmt.Sprintf("the run has taken %s, which is run.timeout", limit)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, w := range g.watched {
-		if why := w.stopped(); why != "" {
-			return "the run is being stopped, because of " + w.place.dir + ": " + why
-		}
-	}
-	return ""
-}
-
-// credential is what an identity is served now.
-func (g *guard) credential(name string) drain.Credential {
-	g.k.service.mu.Lock()
-	c, ok := g.k.service.chains[name]
-	g.k.service.mu.Unlock()
-	if !ok || c.last() == nil {
-		return drain.Credential{}
-	}
-	set, err := c.last().Current()
-	out := drain.Credential{Expires: set.Expires, Lifetime: set.Lifetime()}
-	if err != nil {
-		out.Problem = strings.SplitN(err.Error(), "\n", 2)[0]
-	}
-	return out
-}
-
 // lookBefore records what the backend holds before the process starts. What
 // can't be seen is recorded as such: then nothing is proved by it later.
 func (w *guarded) lookBefore(ctx context.Context) {
@@ -216,10 +170,19 @@ func (w *guarded) lookOut(ctx context.Context, read func(context.Context) (*stat
 		}
 		w.mu.Lock()
 		w.run.Seen = lock.ID
+		p, run := w.process, w.run
 		w.mu.Unlock()
-		if lock.Who == w.run.Who && !lock.Created.Before(w.run.Began) {
+		if lock.Who == run.Who && !lock.Created.Before(run.Began) {
+			w.remember(p, run)
 			return
 		}
+	}
+}
+
+// remember keeps what was seen, for the case that this keeper is killed.
+func (w *guarded) remember(p link.Process, run rescue.Run) {
+	if err := w.g.rescuer.remember(p, run); err != nil {
+		w.g.k.note(event.Warning, Noted, "what is known of the lock in "+p.Dir+" isn't kept, so a rescue would have to ask for it if this process were killed: "+err.Error())
 	}
 }
 
@@ -228,6 +191,18 @@ func (w *guarded) Interrupted() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.interrupted = true
+}
+
+// Progressed implements link.Watch. Whatever is known of a process is on the
+// disk, in case that nobody lives to hear of its end.
+func (w *guarded) Progressed(p link.Progress) {
+	w.mu.Lock()
+	w.run.Worked, w.run.Made = p.Worked, append(p.Made, p.InFlight...)
+	process, run := w.process, w.run
+	w.mu.Unlock()
+	if run.Seen != "" {
+		w.remember(process, run)
+	}
 }
 
 // settleWithin bounds what is done after a process before whoever started it
@@ -244,21 +219,41 @@ func (w *guarded) Ended(ctx context.Context, e *link.End) {
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	if !w.concerns(e) {
+		w.g.rescuer.forget(w.place.dir)
 		return
 	}
 	w.run.Ended = time.Now().UTC().Round(0)
 	t := trace{run: &w.run}
-	if e != nil {
+	if e != nil { // else the last that was heard of it has to do
 		w.run.Worked, t.printed, t.partial = e.Worked, e.Printed, e.ExitCode == panicked
-		if e.Signal != "" {
-			w.run.InFlight = e.InFlight
-		}
+		w.run.Made = made(*e)
+	}
+	if w.run.Seen != "" {
+		w.remember(w.process, w.run)
 	}
 	out, err := w.g.rescuer.settle(ctx, w.place, t)
+	if err == nil {
+		w.g.rescuer.forget(w.place.dir)
+	}
 	w.g.tell(w, out, err)
 	if w.stopped() != "" {
 		w.g.tellDrained(ctx, w, e)
 	}
+}
+
+// made are the addresses that a process made, and, if it was killed, those that
+// it was making.
+func made(e link.End) []string {
+	var all []string
+	for _, r := range e.Resources {
+		if r.Action == "create" && !r.Failed {
+			all = append(all, r.Address)
+		}
+	}
+	if e.Signal != "" {
+		all = append(all, e.InFlight...)
+	}
+	return all
 }
 
 // panicked is the exit code of a Terraform that ended in a panic
@@ -286,22 +281,14 @@ func (g *guard) forget(w *guarded) {
 	g.watched = slices.DeleteFunc(g.watched, func(other *guarded) bool { return other == w })
 }
 
-// again has the watch look at its processes at once.
-func (g *guard) again() {
-	select {
-	case g.wake <- struct{}{}:
-	default:
-	}
-}
-
 // tell says what became of a process's state.
 func (g *guard) tell(w *guarded, out *report.Rescue, err error) {
 	if err != nil {
 		g.k.note(event.Loss, RescueFailed, fmt.Sprintf("%s %s in %s: %v", w.process.Engine, w.process.Subcommand, w.process.Dir, err))
 		return
 	}
-	if out == nil {
-		return
+	if out == nil || out.OfOthers() {
+		return // Terraform said itself that it didn't get the lock
 	}
 	g.mu.Lock()
 	g.results = append(g.results, *out)
@@ -312,88 +299,4 @@ func (g *guard) tell(w *guarded, out *report.Rescue, err error) {
 	}
 	e := event.Event{Time: time.Now().Round(0), Kind: kind, Severity: severity, Subject: w.process.Dir, Message: strings.Join(out.Sentences(), "\n")}
 	g.k.event(e)
-}
-
-// run stops processes when their time has come, until ctx ends.
-func (g *guard) run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		case <-g.wake:
-		}
-		timer.Reset(g.look(time.Now()))
-	}
-}
-
-// longestPause is how long a clock that jumped stays unnoticed.
-const longestPause = 5 * time.Second
-
-// look stops what has to stop, and returns when to look again.
-func (g *guard) look(now time.Time) time.Duration {
-	g.mu.Lock()
-	all := slices.Clone(g.watched)
-	g.mu.Unlock()
-	pause := longestPause
-	g.remind(now)
-	for _, w := range all {
-		d := g.decide(w, now)
-		if !d.Again.IsZero() {
-			pause = min(pause, max(d.Again.Sub(now), time.Millisecond))
-		}
-		if d.Action != drain.None {
-			w.end(d)
-		}
-	}
-	return pause
-}
-
-// remind tells a person once that the run takes longer than they expected.
-func (g *guard) remind(now time.Time) {
-	after := g.k.all.file.Run.WarnAfter
-	if g.overdue || after == 0 || now.Sub(g.k.began) < after {
-		return
-	}
-	g.overdue = true
-	g.k.note(event.Warning, Overdue, fmt.Sprintf("this run has taken %s, which is run.warn_after; it goes on", after))
-}
-
-func (g *guard) decide(w *guarded, now time.Time) drain.Decision {
-	w.mu.Lock()
-	stopped := w.why != "" || w.interrupted
-	identity := w.process.Identity
-	w.mu.Unlock()
-	return drain.Decide(drain.Facts{
-		Now: now, Began: g.k.began, Credential: g.credential(identity), Slowest: w.slowest,
-		Policy: g.policy, Timeout: g.k.all.file.Run.Timeout, Stopped: stopped,
-	})
-}
-
-// end carries a decision out: through the supervisor, which never passes on a
-// second interrupt, and directly only where no supervisor is left.
-func (w *guarded) end(d drain.Decision) {
-	w.mu.Lock()
-	w.why = d.Why
-	p, s, interrupted := w.process, w.supervisor, w.interrupted
-	w.mu.Unlock()
-	var err error
-	switch {
-	case d.Action == drain.End:
-		err = supervise.End(p.PID, p.Born)
-	case s.PID == os.Getpid():
-		w.g.k.interrupt()
-	default:
-		if err = supervise.Interrupt(s.PID, s.Born); err != nil && !interrupted {
-			err = supervise.Interrupt(p.PID, p.Born)
-		}
-	}
-	verb := map[drain.Action]string{drain.Stop: "interrupted, so that its state is still written", drain.End: "killed"}[d.Action]
-	text := fmt.Sprintf("%s %s in %s is %s: %s", p.Engine, p.Subcommand, p.Dir, verb, d.Why)
-	if err != nil {
-		text += "; it couldn't be reached: " + err.Error()
-	}
-	w.g.k.event(event.Event{Time: time.Now().Round(0), Kind: Draining, Severity: event.Loss, Subject: p.Dir, Message: text})
 }

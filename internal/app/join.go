@@ -75,6 +75,8 @@ func (r *remote) Started(p link.Process) {
 
 func (r *remote) Interrupted() { r.say(r.client.Interrupted()) }
 
+func (r *remote) Progressed(p link.Progress) { _ = r.client.Progressed(p) } // the next one says more
+
 func (r *remote) End(e link.End) {
 	r.rep.Processes = processes([]link.Entry{{Process: r.process, End: &e}})
 	r.say(r.client.End(e))

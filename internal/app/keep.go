@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,12 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	}
 	for _, what := range who.plan.Warnings(time.Now()) {
 		j.note(event.Warning, Noted, what)
+	}
+	if parent := supervise.Parent(); j.env["CI"] == "true" || j.env["GITHUB_ACTIONS"] == "true" {
+		if slices.Contains([]string{"sh", "bash", "dash", "ash", "zsh"}, parent) {
+			j.note(event.Notice, Noted, "a cancelled job would kill this run before its state is written, because "+parent+
+				" passes no signal on: put exec in front of holdfast, or make it the shell of the step (docs/STATE.md)")
+		}
 	}
 	k := &keeping{job: j, all: all, run: who, service: newService(ctx, j.proc, j.event), began: rep.Began, stop: make(chan struct{})}
 	k.guard = newGuard(k)
@@ -117,6 +124,8 @@ func (k *keeping) supervise(ctx context.Context, rep *report.Run, env precedence
 			return err
 		}
 		list = ticket
+	} else {
+		k.signalled = k.guard.stopAll
 	}
 	return k.job.supervise(rep, env, k.dir, list, k.stop)
 }

@@ -22,6 +22,9 @@ import (
 type operations struct {
 	human    *log.Reader
 	jsonFile string
+
+	progressed func(link.Progress) // told at most once a second; may be nil
+	told       time.Time
 }
 
 // watch settles the way and adds the argument that the second one needs.
@@ -58,14 +61,28 @@ func (j *job) writesJSONInto(c *supervise.Command) bool {
 	return err == nil && v.AtLeast(1, 12)
 }
 
-func (o operations) take(part []byte) {
-	if o.human != nil {
-		_, _ = o.human.Write(part) // never fails
+func (o *operations) take(part []byte) {
+	if o.human == nil {
+		return
 	}
+	before := o.human.Last()
+	_, _ = o.human.Write(part) // never fails
+	now := time.Now()
+	if o.progressed == nil || o.human.Last().Equal(before) || now.Sub(o.told) < time.Second {
+		return
+	}
+	o.told = now
+	p := link.Progress{Worked: o.human.Last(), InFlight: o.human.InFlight()}
+	for _, op := range o.human.Operations() {
+		if op.Action == "create" && !op.Failed {
+			p.Made = append(p.Made, op.Address)
+		}
+	}
+	o.progressed(p)
 }
 
 // tell adds what was learnt to the end of a process.
-func (o operations) tell(end *link.End) {
+func (o *operations) tell(end *link.End) {
 	reader := o.human
 	if o.jsonFile != "" {
 		reader = log.JSON(time.Now)

@@ -98,6 +98,9 @@ func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Res
 	if err != nil {
 		return nil, err
 	}
+	if rec, ok := r.recorded(w.dir); ok && t.run == nil {
+		t.run = &rec.Run
+	}
 	f := rescue.Facts{Dir: w.dir, Engine: w.engine, Program: w.path, Found: found, Run: t.run, Word: t.word, Recorded: rescue.Recall(unfinished), Who: r.who, Alive: t.alive, OnlyLock: t.lock}
 	store, err := w.store(ctx)
 	if err == nil {
@@ -146,6 +149,9 @@ func (r *rescuer) carry(ctx context.Context, w workplace, c rescue.Case) (*repor
 		c.Archive = r.archive(w)
 	}
 	result, err := rescue.Carry(ctx, c)
+	if err == nil {
+		r.forget(w.dir) // the journal has it now
+	}
 	c.Facts.Copy = c.Journal.Path(rescue.CopyName)
 	out := told(c.Facts, result.Decision)
 	out.Kept, out.Copied, out.Pushed, out.Repaired, out.Released = c.Journal.Dir(), result.Copied, result.Pushed, result.Repaired, result.Released
@@ -193,6 +199,9 @@ func (r *rescuer) engineOf(dir string) (name, path string) {
 			return name, path
 		}
 	}
+	if rec, ok := r.recorded(dir); ok && exists(rec.Program) {
+		return rec.Engine, rec.Program
+	}
 	return "", ""
 }
 
@@ -210,9 +219,9 @@ func (r *rescuer) alone(dir string) (unlock func(), err error) {
 // the copy of a rescue that was killed.
 func (r *rescuer) find(w workplace, t trace, unfinished []*journal.Journal) (*rescue.Found, []byte, error) {
 	path := filepath.Join(w.dir, state.FileName)
-	content, err := os.ReadFile(path)
-	if err == nil {
-		info, err := os.Stat(path)
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().IsRegular() {
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -222,7 +231,7 @@ func (r *rescuer) find(w workplace, t trace, unfinished []*journal.Journal) (*re
 			f.Modified = info.ModTime()
 			return f, content, nil
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
 	if len(t.printed) > 0 {

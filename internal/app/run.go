@@ -45,6 +45,8 @@ type job struct {
 	linked bool   // the command was found through one of our links
 	around surroundings
 
+	signalled func(os.Signal) // a signal reached us that asks for the end; may be nil
+
 	voice Voice
 	mu    sync.Mutex
 	told  []report.Notice

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -71,8 +72,14 @@ func Mkdir(dir string) error {
 	return SyncDir(filepath.Dir(dir))
 }
 
+// Missing reports whether an error says that there is no such file: it isn't
+// there, or what should be a directory above it is none.
+func Missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
 func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	if Missing(err) {
 		return nil
 	}
 	return err

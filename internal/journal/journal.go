@@ -20,7 +20,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -157,7 +156,7 @@ func View(dir string) (*Journal, error) {
 // read is in problems; a parent that isn't there holds none.
 func List(parent, kind string) (all []*Journal, problems []error) {
 	entries, err := os.ReadDir(parent)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !durable.Missing(err) {
 		return nil, []error{err}
 	}
 	for _, e := range entries {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -21,8 +22,9 @@ const (
 	endIn      = 30 * time.Minute
 )
 
-// Client is a supervisor's side.
+// Client is a supervisor's side. It is safe for use by several goroutines.
 type Client struct {
+	mu    sync.Mutex
 	conn  net.Conn
 	lines *bufio.Scanner
 }
@@ -33,7 +35,7 @@ func Dial(path string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the keeper of this run doesn't answer: %w", err)
 	}
-	c := &Client{conn, bufio.NewScanner(conn)}
+	c := &Client{conn: conn, lines: bufio.NewScanner(conn)}
 	c.lines.Buffer(make([]byte, 4096), longest)
 	return c, nil
 }
@@ -63,6 +65,12 @@ func (c *Client) Interrupted() error {
 	return err
 }
 
+// Progressed tells how far the process has come.
+func (c *Client) Progressed(p Progress) error {
+	_, err := c.say(message{Progress: &p}, answerIn)
+	return err
+}
+
 // End tells how it ended, and returns when the keeper has settled what it left
 // behind.
 func (c *Client) End(e End) error {
@@ -74,6 +82,8 @@ func (c *Client) End(e End) error {
 func (c *Client) Close() error { return c.conn.Close() }
 
 func (c *Client) say(m message, within time.Duration) (message, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	m.Version = Version
 	if err := c.conn.SetDeadline(time.Now().Add(within)); err != nil {
 		return message{}, err

@@ -60,6 +60,14 @@ type End struct {
 	Printed  []byte    `json:"printed,omitempty"`   // the state that it printed, because it couldn't write a file
 }
 
+// Progress is how far a running process has come, for a keeper that may have to
+// settle what it leaves behind without an End.
+type Progress struct {
+	Worked   time.Time `json:"worked,omitzero"` // as in End
+	Made     []string  `json:"made,omitempty"`  // addresses that it has made
+	InFlight []string  `json:"in_flight,omitempty"`
+}
+
 // Ask is what a supervisor says of the process that it is about to start, so
 // that the keeper can tell whose credentials it should have. Empty, it asks for
 // the identity of the run.
@@ -97,6 +105,7 @@ type message struct {
 	Welcome *Welcome `json:"welcome,omitempty"`
 	OK      bool     `json:"ok,omitempty"`
 
-	Interrupted bool   `json:"interrupted,omitempty"`
-	Problem     string `json:"problem,omitempty"`
+	Interrupted bool      `json:"interrupted,omitempty"`
+	Progress    *Progress `json:"progress,omitempty"`
+	Problem     string    `json:"problem,omitempty"`
 }

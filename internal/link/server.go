@@ -42,6 +42,8 @@ type Watch interface {
 	Started(Process)
 	// Interrupted is told when the process gets its one interrupt.
 	Interrupted()
+	// Progressed is told now and then how far it has come.
+	Progressed(Progress)
 	// Ended is told the end, nil if nobody saw it. The process counts as running
 	// until it returns.
 	Ended(context.Context, *End)
@@ -160,6 +162,8 @@ func (s *Server) answer(m message, ticket **Ticket) (answer message, err error) 
 		t.Started(*m.Process)
 	case m.Interrupted && t != nil:
 		t.Interrupted()
+	case m.Progress != nil && t != nil:
+		t.Progressed(*m.Progress)
 	case m.End != nil && t != nil:
 		t.End(*m.End)
 	default:

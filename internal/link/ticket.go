@@ -10,8 +10,8 @@ import (
 const wordIn = 5 * time.Second
 
 // Ticket is a process on the list, for its supervisor: in this process, or at
-// the other end of a conversation. Only its ending may come from another
-// goroutine.
+// the other end of a conversation. Progress and the ending may come from other
+// goroutines.
 type Ticket struct {
 	server  *Server
 	entry   *Entry
@@ -53,6 +53,13 @@ func (t *Ticket) Started(p Process) {
 func (t *Ticket) Interrupted() {
 	if t.watch != nil {
 		t.watch.Interrupted()
+	}
+}
+
+// Progressed tells how far the process has come.
+func (t *Ticket) Progressed(p Progress) {
+	if t.watch != nil {
+		t.watch.Progressed(p)
 	}
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,7 +18,7 @@ type Rescue struct {
 	Where    string   `json:"where,omitempty"` // of the state: s3://bucket/key
 	State    string   `json:"state"`           // none, push, already there, not of this run, keep, refuse
 	Digest   string   `json:"digest"`          // none, repair, ask
-	Lock     string   `json:"lock"`            // none, release, leave, guard
+	Lock     string   `json:"lock"`            // none, release, leave, theirs, guard
 	Done     bool     `json:"done"`            // false: a look, or a step failed
 	Found    *Version `json:"found,omitempty"`
 	Remote   *Version `json:"remote,omitempty"`
@@ -46,11 +47,18 @@ type Version struct {
 
 // Settled reports whether nothing is left for a person to do.
 func (r Rescue) Settled() bool {
-	return r.Problem == "" && !r.Blind && len(r.Next) == 0 && len(r.Orphans) == 0
+	return r.Problem == "" && !r.Blind && len(r.Orphans) == 0 && r.Digest != "ask" &&
+		!slices.Contains([]string{"keep", "refuse"}, r.State) && !slices.Contains([]string{"leave", "theirs", "guard"}, r.Lock)
 }
 
 // Quiet reports whether there was nothing to settle.
 func (r Rescue) Quiet() bool { return r.State == "none" && r.Digest == "none" && r.Lock == "none" }
+
+// OfOthers reports whether all there is to say is that somebody else holds the
+// lock.
+func (r Rescue) OfOthers() bool {
+	return r.State == "none" && r.Digest == "none" && r.Lock == "theirs" && !r.Blind && len(r.Orphans) == 0
+}
 
 // Drained is a process that was stopped before its credentials ended, and what
 // it left half made.
@@ -98,6 +106,9 @@ func (r Rescue) Sentences() []string {
 	}
 	for _, address := range r.Orphans {
 		all = append(all, "perhaps made, and in no state: "+address)
+	}
+	if len(r.Orphans) > 0 && r.Kept != "" {
+		all = append(all, "import blocks to begin with: "+r.Kept+"/imports.tf")
 	}
 	if r.Kept != "" {
 		all = append(all, "kept: "+r.Kept)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/journal"
@@ -16,6 +17,10 @@ const Kind = "rescue"
 
 // CopyName is the file beside a journal that holds the state which was found.
 const CopyName = state.FileName
+
+// ImportsName is the file beside a journal with import blocks for what no state
+// knows.
+const ImportsName = "imports.tf"
 
 // Names of a rescue's steps and notes in its journal.
 const (
@@ -205,12 +210,27 @@ func (c Case) record(d Decision) error {
 	if err := c.Journal.Note(noteCase, m); err != nil {
 		return err
 	}
+	if len(d.Orphans) > 0 {
+		if err := c.Journal.Keep(ImportsName, imports(d.Orphans)); err != nil {
+			return err
+		}
+	}
 	for _, before := range c.Before {
 		if err := before.End(outcomeTaken, c.Journal.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// imports are blocks to begin with, for what exists and no state knows
+// (https://opentofu.org/docs/language/import/).
+func imports(addresses []string) []byte {
+	var b strings.Builder
+	for _, address := range addresses {
+		fmt.Fprintf(&b, "import {\n  to = %s\n  id = \"\" # look it up, or take the block out if it wasn't made\n}\n\n", address)
+	}
+	return []byte(strings.TrimSuffix(b.String(), "\n"))
 }
 
 // stepError is a step that the store, the engine or the file system refused.

@@ -189,3 +189,17 @@ func TestFileWrittenAnewStays(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// The object changes between the look and the repair: the digest stays.
+func TestRepairLooksAgain(t *testing.T) {
+	w, seen := scenes()["a digest that lags, exit 0"]()
+	digest := w.digest
+	got, _ := rescueOnce(t, w, t.TempDir(), seen, func(p journal.Point) {
+		if p.String() == "begun repair the digest" {
+			w.object = content(lineage, 19, "c")
+		}
+	})
+	if !strings.Contains(got.Failed, "somebody else writes") || w.digest != digest {
+		t.Errorf("%+v", got)
+	}
+}

@@ -73,13 +73,13 @@ type Remote struct {
 
 // Run is what a keeper saw of the process that should have written the state.
 type Run struct {
-	Began    time.Time `json:"began"`
-	Ended    time.Time `json:"ended"`
-	Who      string    `json:"who"` // user@host
-	Before   Before    `json:"before"`
-	Seen     string    `json:"seen,omitempty"`      // the ID of the lock that was read while the process ran
-	Worked   time.Time `json:"worked,omitzero"`     // the last time that its output told of an operation
-	InFlight []string  `json:"in_flight,omitempty"` // what was being made when the process was killed
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended"`
+	Who    string    `json:"who"` // user@host
+	Before Before    `json:"before"`
+	Seen   string    `json:"seen,omitempty"`  // the ID of the lock that was read while the process ran
+	Worked time.Time `json:"worked,omitzero"` // the last time that its output told of an operation
+	Made   []string  `json:"made,omitempty"`  // addresses that it made, or was making when it was killed
 }
 
 // Before is what the backend held when the process was about to start.
@@ -119,12 +119,14 @@ const (
 // LockAction is what happens to the lock.
 type LockAction string
 
-// The actions. Leave is for a lock that isn't provably ours, Guard for one of
-// ours that protects what a person has to look at first.
+// The actions. Leave is for a lock that isn't provably ours, Theirs for one that
+// provably isn't, Guard for one of ours that protects what a person has to look
+// at first.
 const (
 	NoLock  LockAction = "none"
 	Release LockAction = "release"
 	Leave   LockAction = "leave"
+	Theirs  LockAction = "theirs"
 	Guard   LockAction = "guard"
 )
 
@@ -146,8 +148,8 @@ type Decision struct {
 	LockID string // of the lock in question
 	Blind  bool   // something couldn't be looked at
 
-	// Orphans are addresses of what was being made when the process was killed
-	// and what no state knows: it may exist.
+	// Orphans are addresses of what was made, or being made, and what no state
+	// knows.
 	Orphans []string
 
 	Why  []string // the things that were compared, in words
@@ -157,12 +159,12 @@ type Decision struct {
 // Clear reports whether nothing is left for a person to decide.
 func (d Decision) Clear() bool {
 	return !d.Blind && !slices.Contains([]StateAction{Keep, Refuse}, d.State) && d.Digest != AskDigest &&
-		d.Lock != Leave && d.Lock != Guard && len(d.Orphans) == 0
+		!slices.Contains([]LockAction{Leave, Theirs, Guard}, d.Lock) && len(d.Orphans) == 0
 }
 
 // Acts reports whether a rescue would change or keep something.
 func (d Decision) Acts() bool {
-	return d.State != NoState && d.State != Foreign || d.Digest == Repair || d.Lock == Release
+	return d.State != NoState && d.State != Foreign || d.Digest == Repair || d.Lock == Release || len(d.Orphans) > 0
 }
 
 // Quiet reports whether there is nothing to do and nothing to say.
@@ -180,6 +182,9 @@ func Decide(f Facts) Decision {
 	lock := owner(f)
 	d.LockID = lock.id
 	d.Orphans = f.orphans()
+	if len(d.Orphans) > 0 {
+		d.why("the process ended without a state, and what it made isn't in %s", f.Remote.Where)
+	}
 	if !f.OnlyLock {
 		f.judgeDigest(&d, lock)
 		f.judgeState(&d, lock)
@@ -275,7 +280,11 @@ func (f Facts) judgePush(d *Decision, lock ownership) {
 		d.why("decrypt it in a directory with the same encryption block and a local backend, then push the plain state from %s", f.Dir)
 		d.next(fmt.Sprintf("mkdir decrypt && cp %s decrypt/terraform.tfstate && cp %s/encryption.tf decrypt/", f.Copy, f.Dir))
 		d.next(fmt.Sprintf("%s -chdir=decrypt init && %s -chdir=decrypt state pull > plain.tfstate", f.Engine, f.Engine))
-		d.next(fmt.Sprintf("%s -chdir=%s state push $PWD/plain.tfstate && rm plain.tfstate", f.Engine, f.Dir))
+		unlocked := ""
+		if lock.ours {
+			unlocked = " -lock=false" // it is this run's, and keeps everybody else out
+		}
+		d.next(fmt.Sprintf("%s -chdir=%s state push%s $PWD/plain.tfstate && rm plain.tfstate", f.Engine, f.Dir, unlocked))
 	case !lock.ours && lock.id != "":
 		d.State = Refuse
 		d.why("serial %d could be pushed over serial %d, but the lock isn't provably this run's", found.Serial, remote.Serial)
@@ -340,7 +349,7 @@ func (f Facts) wroteObject() string {
 	return ""
 }
 
-// orphans are what was in flight and is in neither state.
+// orphans are what was made and is in neither state.
 func (f Facts) orphans() []string {
 	if f.Run == nil {
 		return nil
@@ -355,7 +364,7 @@ func (f Facts) orphans() []string {
 		}
 	}
 	var all []string
-	for _, address := range f.Run.InFlight {
+	for _, address := range f.Run.Made {
 		if !known[address] {
 			all = append(all, address)
 		}
@@ -371,14 +380,15 @@ func (f Facts) judgeLock(d *Decision, lock ownership) {
 	case lock.id == "":
 		return
 	case !lock.ours:
-		d.Lock = Leave
+		d.Lock = Theirs
+		if lock.unproven {
+			d.Lock = Leave
+		}
 		d.why("the lock %s: %s", lock.held, lock.why)
 		for _, said := range lock.speaks {
-			d.why("  %s", said)
+			d.why("%s", said)
 		}
-		if lock.unproven {
-			d.next(fmt.Sprintf("holdfast state rescue --lock-id %s %s", lock.id, f.Dir))
-		}
+		d.next(fmt.Sprintf("holdfast state rescue --lock-id %s %s", lock.id, f.Dir))
 	case d.State == Refuse || d.State == Keep || d.Digest == AskDigest:
 		d.Lock = Guard
 		d.why("the lock %s is this run's and stays, so that nobody applies over what isn't settled", lock.id)

@@ -141,10 +141,23 @@ func (e engine) Push(_ context.Context, _ string, held bool) error { return e.w.
 // killed is what a hook panics with.
 type killed struct{}
 
-// rescueOnce is one `holdfast state rescue` as package app does it: what is
-// unfinished is taken up, facts are gathered anew.
+// rescueOnce is one `holdfast state rescue` of the usual host.
 func rescueOnce(t testing.TB, w *world, home string, run *rescue.Run, hook journal.Hook) (result rescue.Result, died bool) {
 	t.Helper()
+	return rescueAs(t, w, &host{home: home, run: run, who: me}, hook)
+}
+
+// tester is a test, or a check of a property.
+type tester interface {
+	Helper()
+	Fatal(...any)
+}
+
+// rescueAs is one rescue as package app does it: what is unfinished is taken up,
+// facts are gathered anew.
+func rescueAs(t tester, w *world, h *host, hook journal.Hook) (result rescue.Result, died bool) {
+	t.Helper()
+	ctx := context.Background()
 	defer func() {
 		if r := recover(); r != nil {
 			if _, ours := r.(killed); !ours {
@@ -153,7 +166,7 @@ func rescueOnce(t testing.TB, w *world, home string, run *rescue.Run, hook journ
 			died = true
 		}
 	}()
-	all, problems := journal.List(home, rescue.Kind)
+	all, problems := journal.List(h.home, rescue.Kind)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -166,7 +179,7 @@ func rescueOnce(t testing.TB, w *world, home string, run *rescue.Run, hook journ
 		defer opened.Close()
 		before = append(before, opened)
 	}
-	f := rescue.Facts{Dir: "/work", Engine: "tofu", Who: me, Run: run, Recorded: rescue.Recall(before)}
+	f := rescue.Facts{Dir: "/work", Engine: "tofu", Who: h.who, Run: h.run, Recorded: rescue.Recall(before)}
 	found := w.errored
 	if found == nil {
 		for _, j := range before {
@@ -177,8 +190,11 @@ func rescueOnce(t testing.TB, w *world, home string, run *rescue.Run, hook journ
 	}
 	if found != nil {
 		f.Found = &rescue.Found{Path: "/work/errored.tfstate", From: "/work/errored.tfstate", Modified: noon().Add(50 * time.Minute), State: parsed(found)}
+		if h.run != nil {
+			f.Found.Modified = h.run.Worked
+		}
 	}
-	remote, err := w.Look(t.Context())
+	remote, err := w.Look(ctx)
 	if err != nil {
 		remote = rescue.Remote{Problem: err.Error()}
 	}
@@ -186,17 +202,15 @@ func rescueOnce(t testing.TB, w *world, home string, run *rescue.Run, hook journ
 	if d := rescue.Decide(f); d.Quiet() && len(before) == 0 {
 		return rescue.Result{Decision: d}, false
 	}
-	j, err := journal.Create(home, rescue.Kind, noon(), hook)
+	j, err := journal.Create(h.home, rescue.Kind, noon(), hook)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	locks := 0
-	result, err = rescue.Carry(t.Context(), rescue.Case{
+	result, err = rescue.Carry(ctx, rescue.Case{
 		Facts: f, Content: found, Store: w, Engine: engine{w, found}, Files: w, Journal: j, Before: before,
 		NewLock: func() state.Lock {
-			locks++
-			return state.Lock{ID: fmt.Sprintf("ours-%s-%d", j.ID, locks), Who: me, Created: noon().Add(2 * time.Hour)}
+			return state.Lock{ID: "ours-" + j.ID, Who: h.who, Operation: "holdfast", Created: noon().Add(2 * time.Hour)}
 		},
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // Process is one that runs now.
@@ -36,4 +37,14 @@ func In(dir string) ([]Process, error) {
 		}
 	}
 	return all, nil
+}
+
+// Parent is the name of the program that started this one; empty if it isn't
+// known.
+func Parent() string {
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(os.Getppid()) + "/comm")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(name))
 }

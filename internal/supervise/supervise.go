@@ -54,6 +54,7 @@ type Hooks struct {
 	// Interrupted is told when a child in a session of its own gets its one
 	// interrupt.
 	Interrupted func()
+	Signalled   func(os.Signal)   // told of each signal that reached us
 	Output      func(part []byte) // what the child wrote to standard output, if it went through a file
 }
 
@@ -184,6 +185,9 @@ func Run(c Command, h Hooks) (Ended, error) {
 	for alive := true; alive; {
 		select {
 		case s := <-signals:
+			if h.Signalled != nil {
+				h.Signalled(s)
+			}
 			forward.take(s)
 		case <-c.Interrupt:
 			c.Interrupt = nil

@@ -6,27 +6,22 @@ import (
 )
 
 // Printed finds the last state that Terraform printed in its output, as it does
-// when not even errored.tfstate could be written: the JSON stands in lines of
-// its own, from "{" to "}". It returns nil if there is none.
+// when not even errored.tfstate could be written: JSON that begins a line, on one
+// line or on many (EmergencyDumpState in internal/command/views of both
+// projects). It returns nil if there is none.
 func Printed(output []byte) []byte {
-	for rest := output; ; {
-		start := bytes.LastIndex(rest, []byte("\n{\n"))
-		if start < 0 {
-			if !bytes.HasPrefix(rest, []byte("{\n")) {
-				return nil
-			}
-			start = -1
+	for end := len(output); end > 0; {
+		start := bytes.LastIndex(output[:end], []byte("\n{")) + 1
+		if start == 0 && output[0] != '{' {
+			return nil
 		}
 		var raw json.RawMessage
-		d := json.NewDecoder(bytes.NewReader(output[start+1:]))
-		if d.Decode(&raw) == nil {
+		if json.NewDecoder(bytes.NewReader(output[start:])).Decode(&raw) == nil {
 			if _, err := Parse(raw); err == nil {
 				return raw
 			}
 		}
-		if start < 0 {
-			return nil
-		}
-		rest = rest[:start]
+		end = start - 1
 	}
+	return nil
 }

@@ -96,6 +96,8 @@ func TestPrinted(t *testing.T) {
 		output string
 		serial uint64
 	}{
+		"on one line":    {before + strings.ReplaceAll(plain, "\n", " ") + "\n\nError: Failed\n", 18},
+		"among a log":    {"{\"@level\":\"info\"}\n" + strings.ReplaceAll(plain, "\n", " ") + "\n{\"@level\":\"error\"}\n", 18},
 		"between words":  {before + plain + "\nError: Failed to persist state\n", 18},
 		"the last one":   {before + plain + "\n" + strings.Replace(plain, `"serial": 18`, `"serial": 19`, 1) + "\nmore\n", 19},
 		"first of all":   {plain + "\n", 18},

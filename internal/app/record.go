@@ -1,0 +1,77 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/holdfast/holdfast/internal/durable"
+	"github.com/holdfast/holdfast/internal/link"
+	"github.com/holdfast/holdfast/internal/rescue"
+	"github.com/holdfast/holdfast/internal/supervise"
+	"github.com/holdfast/holdfast/internal/tf/state"
+)
+
+// record is what a keeper saw of a process, on the disk from the moment in which
+// it read the process's lock until what the process left behind is settled: for
+// a keeper that is killed, so that a later rescue still has its proof.
+type record struct {
+	Dir     string     `json:"dir"`
+	Engine  string     `json:"engine"`
+	Program string     `json:"program"`
+	PID     int        `json:"pid"`
+	Born    string     `json:"born"`
+	Run     rescue.Run `json:"run"`
+}
+
+// recordPath is the file of a directory's record. There is one at most: the lock
+// lets one process work there.
+func (r *rescuer) recordPath(home, dir string) string {
+	return filepath.Join(filepath.Dir(home), "running", state.Digest([]byte(dir))+".json")
+}
+
+// remember puts the record on the disk, in the first home that can be written.
+func (r *rescuer) remember(p link.Process, run rescue.Run) error {
+	b, err := json.Marshal(record{p.Dir, p.Engine, p.Path, p.PID, p.Born, run})
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, home := range r.homes {
+		path := r.recordPath(home, p.Dir)
+		err := durable.Mkdir(filepath.Dir(path))
+		if err == nil {
+			err = durable.Write(path, b, 0o600)
+		}
+		if err == nil {
+			return nil
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// forget removes the record of a directory whose process was seen to its end.
+func (r *rescuer) forget(dir string) {
+	for _, home := range r.homes {
+		_ = os.Remove(r.recordPath(home, dir)) // one that stays is of a process that has ended, and proves nothing wrong
+	}
+}
+
+// recorded is the record of a directory whose keeper didn't live to settle it.
+// While the process itself lives there is none: its story isn't over.
+func (r *rescuer) recorded(dir string) (record, bool) {
+	for _, home := range r.homes {
+		var rec record
+		b, err := os.ReadFile(r.recordPath(home, dir))
+		if errors.Is(err, fs.ErrNotExist) || err != nil || json.Unmarshal(b, &rec) != nil {
+			continue
+		}
+		if rec.Dir == dir && (rec.Born == "" || supervise.Born(rec.PID) != rec.Born) {
+			return rec, true
+		}
+	}
+	return record{}, false
+}
