@@ -42,7 +42,12 @@ func Gate(ctx context.Context, req GateRequest, p Process) (finding.Report, erro
 	if err != nil {
 		return finding.Report{}, err
 	}
+	var unread []string
+	facts.Drained, unread = drainedHere(p, env)
 	findings, unknown := gate.Judge(facts)
+	for _, path := range unread {
+		unknown = append(unknown, finding.Unknown{Subject: path, Why: "what a stopped run left tainted can't be read"})
+	}
 	if len(findings) > 0 {
 		findings, _ = finding.Waive(findings, slices.Concat(file.Waivers, beside(p)), time.Now())
 	}

@@ -90,7 +90,6 @@ type judge struct {
 	byName   map[name]*fate     // the first of that name; the others follow in next
 	byTo     map[string][]*fate // by the address of what comes, without indexes; made when it is asked for
 	accounts map[string]string  // by provider block
-	role     []plan.Change      // and users
 	entry    []plan.Change
 	assoc    []plan.Change
 	using    []plan.Change // node groups and Fargate profiles
