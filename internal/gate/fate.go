@@ -102,7 +102,7 @@ func (j *judge) arrive(c plan.Change) {
 	}
 	provider := j.plan.Provider(c.Address)
 	for f := j.byName[called]; f != nil; f = f.next {
-		if f.goes && !f.comes && (f.from == c.Address || f.provider == "" || provider == "" || f.provider == provider) {
+		if f.goes && !f.comes && (f.provider == "" || provider == "" || f.provider == provider) {
 			f.comes, f.to = true, c.Address
 			return
 		}

@@ -174,6 +174,24 @@ func cases() map[string]struct{ plan, want string } {
 		"a Fargate profile's role again": {
 			small([]string{roleAgain, change("aws_eks_fargate_profile", "f", replace, `{"cluster_name":"prod","pod_execution_role_arn":"arn:aws:iam::111111111111:role/app"}`, `{"cluster_name":"prod"}`, arnLater)}, ""),
 			"HF202 error aws_eks_fargate_profile.f\n"},
+		"new nodes with a role that is made again": {
+			small([]string{roleAgain, change("aws_eks_node_group", "n", create, "null", `{"cluster_name":"prod"}`, arnLater)},
+				`{"root_module":{"resources":[{"address":"aws_eks_node_group.n","mode":"managed","type":"aws_eks_node_group","expressions":{"node_role_arn":{"references":["aws_iam_role.app.arn","aws_iam_role.app"]}}}]}}`),
+			"HF202 error aws_eks_node_group.n\n"},
+		"each its own role": {
+			small([]string{
+				change("aws_iam_role", `app[\"a\"]`, replace, `{"arn":"arn:aws:iam::111111111111:role/a","name":"a","path":"/"}`, `{"name":"a","path":"/"}`, arnLater),
+				change("aws_iam_role", `app[\"b\"]`, replace, `{"arn":"arn:aws:iam::111111111111:role/b","name":"b","path":"/"}`, `{"name":"b","path":"/"}`, arnLater),
+				change("aws_eks_node_group", `n[\"a\"]`, create, "null", `{"cluster_name":"prod"}`, arnLater), change("aws_eks_node_group", `n[\"b\"]`, create, "null", `{"cluster_name":"prod"}`, arnLater)},
+				`{"root_module":{"resources":[{"address":"aws_eks_node_group.n","mode":"managed","type":"aws_eks_node_group","for_each_expression":{},"expressions":{"node_role_arn":{"references":["aws_iam_role.app","each.key"]}}}]}}`),
+			"HF202 error aws_eks_node_group.n[\"a\"]\nHF202 error aws_eks_node_group.n[\"b\"]\n"},
+		"a role that somebody deleted, and an entry of another account": {
+			small([]string{change("aws_iam_role", "app", create, "null", appAgain, arnLater), change("aws_eks_access_entry", "app", noOp, strings.ReplaceAll(entryApp, "111111111111", "222222222222"), strings.ReplaceAll(entryApp, "111111111111", "222222222222"))}, "",
+				`"resource_drift":[`+change("aws_iam_role", "app", `"delete"`, app, "null")+`]`), ""},
+		"a trust policy names a role that is new": {
+			small([]string{change("aws_iam_role", "app", create, "null", appAgain, arnLater), change("aws_iam_role", "b", noOp, `{"arn":"b","assume_role_policy":`+trust("arn:aws:iam::111111111111:role/app")+`}`, `{"arn":"b","assume_role_policy":`+trust("arn:aws:iam::111111111111:role/app")+`}`)}, ""), ""},
+		"a deposed entry is an older one": {
+			small([]string{strings.Replace(change("aws_eks_access_entry", "app", `"delete"`, entryApp, "null"), `"mode"`, `"deposed":"abcd","mode"`, 1), change("aws_eks_access_policy_association", "app", noOp, entryApp, entryApp)}, ""), ""},
 		"new nodes with a new role in an old cluster": {
 			small([]string{change("aws_iam_role", "app", create, "null", appAgain, arnLater), change("aws_eks_node_group", "n", create, "null", `{"cluster_name":"prod"}`, arnLater)},
 				`{"root_module":{"resources":[{"address":"aws_eks_node_group.n","mode":"managed","type":"aws_eks_node_group","expressions":{"node_role_arn":{"references":["aws_iam_role.app.arn","aws_iam_role.app"]}}}]}}`),
