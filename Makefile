@@ -42,6 +42,7 @@ test:
 test-slow:
 	@sh tools/tofu >/dev/null
 	go test -race -count=1 -parallel 8 -tags slow -run Slow ./e2e
+	HOLDFAST_TOFU="$$(sh tools/tofu)" go -C judge/provider test -count=1 -parallel 2 -run 'TestPlansAndTheirApply|TestFixedCode' -every ./...
 
 test-clients:
 	go test -count=1 -tags clients ./internal/precedence ./internal/profile

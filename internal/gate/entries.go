@@ -109,10 +109,10 @@ func orCluster(name string) string {
 }
 
 func (j *judge) unownedCure(name string, f *fate) string {
-	if name == "" || f.arn == "" {
+	if name == "" {
 		return "delete that entry after the old role is gone and before the new nodes start, or let the code own it"
 	}
-	return "repair it right after the apply:  holdfast access repair " + name + " " + f.arn
+	return "repair it right after the apply:  holdfast access repair --entry " + f.kind + "/" + f.name + " " + name
 }
 
 // owned reports whether the plan has an entry for a role in the cluster of what
@@ -145,7 +145,7 @@ func (j *judge) live() {
 				continue
 			}
 			subject := orCluster(c.Name) + " " + e.Principal
-			cure := "repair it right after the apply:  holdfast access repair " + c.Name + " " + e.Principal
+			cure := j.unownedCure(c.Name, f)
 			if f.comes {
 				j.find("HF202", subject, fmt.Sprintf("the cluster holds an entry that isn't in the plan, and its %s is made again: it will be dead", f.kind), cure, f.how(), "type "+e.Type)
 			} else {

@@ -190,6 +190,13 @@ func cases() map[string]struct{ plan, want string } {
 				`"resource_drift":[`+change("aws_iam_role", "app", `"delete"`, app, "null")+`]`), ""},
 		"a trust policy names a role that is new": {
 			small([]string{change("aws_iam_role", "app", create, "null", appAgain, arnLater), change("aws_iam_role", "b", noOp, `{"arn":"b","assume_role_policy":`+trust("arn:aws:iam::111111111111:role/app")+`}`, `{"arn":"b","assume_role_policy":`+trust("arn:aws:iam::111111111111:role/app")+`}`)}, ""), ""},
+		"two provider blocks may be two accounts": {
+			small([]string{change("aws_iam_role", "app", `"delete"`, app, "null"), change("aws_iam_role", "other", create, "null", appAgain, arnLater), change("aws_eks_access_entry", "app", noOp, entryApp, entryApp)},
+				`{"root_module":{"resources":[{"address":"aws_iam_role.app","mode":"managed","type":"aws_iam_role","provider_config_key":"aws.one"},{"address":"aws_iam_role.other","mode":"managed","type":"aws_iam_role","provider_config_key":"aws.two"}]}}`),
+			"HF208 warning aws_eks_access_entry.app\n"},
+		"the entry is created first, for a role with another name": {
+			small([]string{change("aws_iam_role", "app", replace, app, `{"path":"/"}`, `"after_unknown":{"arn":true,"name":true}`), change("aws_eks_access_entry", "app", `"create","delete"`, entryApp, `{"cluster_name":"prod","type":"STANDARD"}`, arnLater)},
+				`{"root_module":{"resources":[{"address":"aws_eks_access_entry.app","mode":"managed","type":"aws_eks_access_entry","expressions":{"principal_arn":{"references":["aws_iam_role.app.arn","aws_iam_role.app"]}}},{"address":"aws_iam_role.app","mode":"managed","type":"aws_iam_role","expressions":{}}]}}`), ""},
 		"a deposed entry is an older one": {
 			small([]string{strings.Replace(change("aws_eks_access_entry", "app", `"delete"`, entryApp, "null"), `"mode"`, `"deposed":"abcd","mode"`, 1), change("aws_eks_access_policy_association", "app", noOp, entryApp, entryApp)}, ""), ""},
 		"new nodes with a new role in an old cluster": {

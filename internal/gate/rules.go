@@ -23,7 +23,7 @@ func entryRules() []finding.Rule {
 		{ID: "HF202", Name: "unowned-entry-outlives-role", Severity: finding.Error,
 			Title: "the entry that EKS made for a node group or Fargate profile stays while its role is made again",
 			About: "EKS creates an access entry for the role of a managed node group or a Fargate profile if there is none, deletes it never, and leaves one that exists alone. No state file knows it. When the role is made again, that entry stays bound to the old one: new nodes are refused, and the node group fails with NodeCreationFailure after a quarter of an hour. Without --live the gate assumes such an entry where the node group or profile was there before the plan; with --live it asks the cluster.",
-			Cure:  "Delete the entry right after the role is gone, or let the code own it: aws_eks_access_entry with principal_arn = the role's arn, imported, and the node group depending on it."},
+			Cure:  "Let the code own the entry: aws_eks_access_entry with principal_arn = the role's arn, imported, and the node group depending on it. Otherwise repair it right after the apply: holdfast access repair; holdfast run --verify-access CLUSTER scans then and tells, and repairs only where holdfast.hcl names the cluster for that, node and Fargate entries only, after propagation, and never changes the exit code."},
 		{ID: "HF203", Name: "association-outlives-entry", Severity: finding.Error,
 			Title: "a policy association stays in the plan while its entry goes",
 			About: "Deleting an access entry deletes its associations with access policies. Where the entry is replaced and the association isn't, the new entry has no policy until the next plan notices: everybody who comes in by it may do nothing.",
