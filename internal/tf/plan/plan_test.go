@@ -257,6 +257,16 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+// A plan to destroy leaves out what isn't there yet; it may not leave out what is.
+func TestUnplannedOfADestroyPlan(t *testing.T) {
+	p, err := Read(strings.NewReader(`{"format_version":"1.2","resource_changes":[{"address":"aws_x.b","mode":"managed","type":"aws_x","change":{"actions":["delete"]}}],
+		"prior_state":{"values":{"root_module":{"resources":[{"address":"aws_x.a","mode":"managed"},{"address":"aws_x.b","mode":"managed"}]}}},
+		"configuration":{"root_module":{"resources":[{"address":"aws_x.a","mode":"managed","type":"aws_x"},{"address":"aws_x.b","mode":"managed","type":"aws_x"},{"address":"aws_x.never","mode":"managed","type":"aws_x"}]}}}`))
+	if err != nil || strings.Join(p.Unplanned, " ") != "aws_x.a" {
+		t.Errorf("%v, %v", p.Unplanned, err)
+	}
+}
+
 func TestMeans(t *testing.T) {
 	for _, c := range []struct {
 		reference, address string

@@ -10,7 +10,7 @@ func (d *decoder) seen(address string) bool {
 }
 
 func (d *decoder) planned(address string, from origin) {
-	if address != "" && !d.seen(address) {
+	if address != "" && !d.seen(address) && d.pending[address] != inState {
 		d.pending[address] = from
 	}
 }
