@@ -1,13 +1,17 @@
-// Package pairwise (tests only) makes rows for tables of tests: every two values
-// of two dimensions meet in at least one of them. It is greedy and
-// deterministic.
+// Package pairwise (tests only) makes rows of values in which every two values
+// of two dimensions meet: few rows that still find what two things do together.
+//
+// It is deterministic: the same dimensions give the same rows.
 package pairwise
 
-// Dimension is something in which rows differ.
+// Dimension is one thing that varies. What its values mean is the test's.
 type Dimension struct {
 	Name   string
 	Values []string
 }
+
+// Row is one value for each dimension, by the dimension's name.
+type Row map[string]string
 
 // pair is two values of two dimensions, by index; a comes before b.
 type pair struct{ a, va, b, vb int }
@@ -33,15 +37,15 @@ func pairs(dims []Dimension) []pair {
 	return all
 }
 
-// Rows makes them, each with a value for every dimension by its name. A row
-// starts from a pair that is still missing and takes, dimension by dimension,
-// the value that adds most pairs.
-func Rows(dims []Dimension) []map[string]string {
+// Rows generates rows in which every two values of two dimensions meet.
+// It is greedy and deterministic: each row starts from a pair that is still
+// missing and takes, dimension by dimension, the value that adds most pairs.
+func Rows(dims []Dimension) []Row {
 	missing := map[pair]bool{}
 	for _, p := range pairs(dims) {
 		missing[p] = true
 	}
-	var rows []map[string]string
+	var rows []Row
 	for _, start := range pairs(dims) {
 		if !missing[start] {
 			continue
@@ -52,7 +56,7 @@ func Rows(dims []Dimension) []map[string]string {
 				chosen[d] = best(d, len(dims[d].Values), len(rows), chosen, missing)
 			}
 		}
-		r := map[string]string{}
+		r := Row{}
 		for d, v := range chosen {
 			r[dims[d].Name] = dims[d].Values[v]
 			for other, vo := range chosen {
@@ -82,4 +86,19 @@ func best(d, values, rotation int, chosen map[int]int, missing map[pair]bool) in
 		}
 	}
 	return winner
+}
+
+// Missing counts the pairs that rows don't hold, for those who leave rows out.
+func Missing(dims []Dimension, rows []Row) int {
+	n := 0
+	for _, p := range pairs(dims) {
+		found := false
+		for _, r := range rows {
+			found = found || r[dims[p.a].Name] == dims[p.a].Values[p.va] && r[dims[p.b].Name] == dims[p.b].Values[p.vb]
+		}
+		if !found {
+			n++
+		}
+	}
+	return n
 }

@@ -17,26 +17,21 @@ import (
 	"github.com/holdfast/holdfast/internal/tf/code"
 )
 
-// dimension is one thing that varies between rows. Its values are names; what
-// a name means is in the functions below.
-type dimension struct {
-	name   string
-	values []string
-}
-
-func dimensions() []dimension {
-	return []dimension{
-		{"keys", []string{"none", "both", "legacy", "id only", "blank"}},
-		{"web", []string{"none", "both", "no role", "blank"}},
-		{"name", []string{"unset", "x", "default variable x", "missing", "blank", "x and default", "both x"}},
-		{"default", []string{"absent", "region", "keys"}},
-		{"x", contentNames()},
-		{"file", []string{"config", "credentials", "split", "both", "quoted config"}},
-		{"place", []string{"home", "variables", "blank variables", "tilde"}},
-		{"container", []string{"none", "full", "relative", "both", "blank relative and full", "blank full"}},
-		{"imds", []string{"off", "on"}},
-		{"legacy file", []string{"unset", "set"}},
-		{"code", []string{"none", "profile x", "profile missing", "profile plain", "profile default", "files", "keys", "expression"}},
+// dimensions are what varies between rows. Their values are names; what a name
+// means is in the functions below.
+func dimensions() []pairwise.Dimension {
+	return []pairwise.Dimension{
+		{Name: "keys", Values: []string{"none", "both", "legacy", "id only", "blank"}},
+		{Name: "web", Values: []string{"none", "both", "no role", "blank"}},
+		{Name: "name", Values: []string{"unset", "x", "default variable x", "missing", "blank", "x and default", "both x"}},
+		{Name: "default", Values: []string{"absent", "region", "keys"}},
+		{Name: "x", Values: contentNames()},
+		{Name: "file", Values: []string{"config", "credentials", "split", "both", "quoted config"}},
+		{Name: "place", Values: []string{"home", "variables", "blank variables", "tilde"}},
+		{Name: "container", Values: []string{"none", "full", "relative", "both", "blank relative and full", "blank full"}},
+		{Name: "imds", Values: []string{"off", "on"}},
+		{Name: "legacy file", Values: []string{"unset", "set"}},
+		{Name: "code", Values: []string{"none", "profile x", "profile missing", "profile plain", "profile default", "files", "keys", "expression"}},
 	}
 }
 
@@ -91,28 +86,18 @@ type row map[string]string
 func (r row) String() string {
 	var parts []string
 	for _, d := range dimensions() {
-		parts = append(parts, d.name+"="+r[d.name])
+		parts = append(parts, d.Name+"="+r[d.Name])
 	}
 	return strings.Join(parts, ", ")
-}
-
-// pairwiseRows are rows in which every two values of two dimensions meet.
-func pairwiseRows() []row {
-	var dims []pairwise.Dimension
-	for _, d := range dimensions() {
-		dims = append(dims, pairwise.Dimension{Name: d.name, Values: d.values})
-	}
-	var out []row
-	for _, r := range pairwise.Rows(dims) {
-		out = append(out, r)
-	}
-	return out
 }
 
 // rows are the pairwise ones, and each content once more where nothing stands
 // before it.
 func rows() []row {
-	out := pairwiseRows()
+	var out []row
+	for _, r := range pairwise.Rows(dimensions()) {
+		out = append(out, row(r))
+	}
 	for _, content := range contentNames() {
 		for _, file := range []string{"config", "credentials", "split", "both", "quoted config"} {
 			for _, in := range []string{"none", "profile x"} {
