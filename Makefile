@@ -37,11 +37,13 @@ test:
 	go test -race -count=1 -parallel 8 $$(go list ./... | grep -v '/e2e$$')
 	go test -race -count=1 -parallel 8 ./e2e
 	go -C judge/authenticator test -count=1 ./...
+	go -C judge/sarif test -count=1 ./...
 	HOLDFAST_TOFU="$$(sh tools/tofu)" go -C judge/provider test -count=1 ./...
 
 test-slow:
 	@sh tools/tofu >/dev/null
 	go test -race -count=1 -parallel 8 -tags slow -run Slow ./e2e
+	HOLDFAST_TOFU="$$(sh tools/tofu)" go -C judge/provider test -count=1 -parallel 2 -run 'TestPlansAndTheirApply|TestFixedCode' -every ./...
 
 test-clients:
 	go test -count=1 -tags clients ./internal/precedence ./internal/profile

@@ -68,6 +68,8 @@ func measure(ctx context.Context, only string) (bool, error) {
 		{"starting, again and again", b.starts},
 		{"running a command, again and again", b.runs},
 		{"asking a keeper, again and again", b.clients},
+		{"judging a plan of 100 MB", b.gate},
+		{"looking at 10,000 files of code", b.lint},
 		{"serving 64 connections while STS is healthy", func(ctx context.Context) []row { return b.serving(ctx, false) }},
 		{"serving 64 connections while STS hangs", func(ctx context.Context) []row { return b.serving(ctx, true) }},
 		{"sitting idle", b.idle},

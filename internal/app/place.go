@@ -114,19 +114,25 @@ func planKeys(command []string) string {
 	if !filepath.IsAbs(path) {
 		full = filepath.Join(workDir(command[1:]), path)
 	}
-	archive, err := zip.OpenReader(full)
+	if !holdsKey(full) {
+		return ""
+	}
+	return path
+}
+
+// holdsKey reports whether a saved plan holds an access key's ID. What isn't a
+// plan doesn't, and Terraform will say so.
+func holdsKey(path string) bool {
+	archive, err := zip.OpenReader(path)
 	if err != nil {
-		return "" // not a plan, and Terraform will say so
+		return false
 	}
 	defer archive.Close()
 	file, err := archive.Open("tfplan")
 	if err != nil {
-		return ""
+		return false
 	}
 	defer file.Close()
 	b, err := io.ReadAll(io.LimitReader(file, 256<<20))
-	if err != nil || !keyID.Match(b) {
-		return ""
-	}
-	return path
+	return err == nil && keyID.Match(b)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast/holdfast/internal/precedence"
 )
 
-func plan(t *testing.T, name, inside, text string) string {
+func savedPlan(t *testing.T, name, inside, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	f, err := os.Create(path)
@@ -34,9 +34,9 @@ func plan(t *testing.T, name, inside, text string) string {
 }
 
 func TestKeysInASavedPlan(t *testing.T) {
-	with := plan(t, "plan.out", "tfplan", "\x0abackend\x00AKIAIOSFODNN7EXAMPLE\x00")
-	without := plan(t, "plan.out", "tfplan", "backend AKIA")
-	other := plan(t, "x.zip", "something", "AKIAIOSFODNN7EXAMPLE")
+	with := savedPlan(t, "plan.out", "tfplan", "\x0abackend\x00AKIAIOSFODNN7EXAMPLE\x00")
+	without := savedPlan(t, "plan.out", "tfplan", "backend AKIA")
+	other := savedPlan(t, "x.zip", "something", "AKIAIOSFODNN7EXAMPLE")
 	for _, row := range []struct {
 		command []string
 		found   bool

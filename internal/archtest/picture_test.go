@@ -83,6 +83,8 @@ func packages() map[string]place {
 		"internal/event":  {layer: words},
 		"internal/report": {layer: words},
 
+		"internal/finding": {layer: words},
+
 		"internal/durable": {layer: words, also: map[string]string{
 			"os": "files that survive a kill are its whole business; journals and adapters share it",
 		}},
@@ -92,16 +94,19 @@ func packages() map[string]place {
 		"internal/tf/log":     {layer: files},
 		"internal/tf/backend": {layer: files},
 		"internal/tf/state":   {layer: files},
+		"internal/tf/plan":    {layer: files},
 
 		"internal/access": {layer: logic, also: map[string]string{
 			"internal/journal": "nothing is deleted that isn't recorded first",
 		}},
 		"internal/assign":     {layer: logic},
 		"internal/doctor":     {layer: logic, also: map[string]string{"internal/precedence": "which source wins is a part of its answer, and decided there"}},
+		"internal/gate":       {layer: logic},
 		"internal/journal":    {layer: logic, also: map[string]string{"os": "the record that has to be on the disk before anything is changed"}},
 		"internal/drain":      {layer: logic},
 		"internal/keeper":     {layer: logic},
 		"internal/pace":       {layer: logic},
+		"internal/lint":       {layer: logic},
 		"internal/precedence": {layer: logic, also: map[string]string{"os": "os.Expand, which is a function of its arguments"}},
 		"internal/rescue":     {layer: logic, also: map[string]string{"internal/journal": "what it changes is recorded before", "os": "reads the copy that lies beside a journal"}},
 		"internal/source":     {layer: logic, also: map[string]string{"os": "reads a token file anew for every exchange"}},
@@ -128,7 +133,10 @@ func packages() map[string]place {
 
 		"internal/config": {layer: config},
 		"internal/app":    {layer: app},
-		"internal/view":   {layer: view},
+		"internal/view": {layer: view, also: map[string]string{
+			"internal/view/pipeline": "one entry for every format of findings",
+		}},
+		"internal/view/pipeline": {layer: view},
 		"internal/cli": {layer: cli, also: map[string]string{
 			"internal/precedence": "the environment's type, for flags that have a variable",
 			"internal/source":     "the roles of a request, which flags fill",

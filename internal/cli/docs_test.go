@@ -12,6 +12,8 @@ import (
 	"github.com/holdfast/holdfast/internal/app"
 	"github.com/holdfast/holdfast/internal/cli"
 	"github.com/holdfast/holdfast/internal/config"
+	"github.com/holdfast/holdfast/internal/gate"
+	"github.com/holdfast/holdfast/internal/lint"
 	"github.com/holdfast/holdfast/internal/report"
 )
 
@@ -161,5 +163,41 @@ func TestDocsLinksLead(t *testing.T) {
 				t.Errorf("%s links to %s: %v", name, to, err)
 			}
 		}
+	}
+}
+
+// rulesPage is docs/RULES.md, as the packages that have rules say it.
+func rulesPage() string {
+	var b strings.Builder
+	b.WriteString(`# Rules
+
+<!-- written by: go test ./internal/cli -run TestDocs -update -->
+
+What ` + "`holdfast lint`" + ` (HF1xx) and ` + "`holdfast gate`" + ` (HF2xx) look for;
+[DOCTOR.md](DOCTOR.md) has the other HF1xx.
+Errors and warnings make the exit code 2, notes don't.
+
+| rule | | |
+|---|---|---|
+`)
+	all := append(lint.Rules(), gate.Rules()...)
+	for _, r := range all {
+		b.WriteString("| " + r.ID + " | " + string(r.Severity) + " | " + r.Title + " |\n")
+	}
+	for _, r := range all {
+		b.WriteString("\n## " + r.ID + "\n\n**" + r.Name + "** (" + string(r.Severity) + "): " + r.Title + ".\n\n" + r.About + "\n\n" + r.Cure + "\n")
+	}
+	return b.String()
+}
+
+func TestDocsOfRules(t *testing.T) {
+	path := filepath.Join(docs, "RULES.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(rulesPage()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != rulesPage() {
+		t.Errorf("docs/RULES.md isn't what the rules say (%v); go test ./internal/cli -run TestDocs -update", err)
 	}
 }

@@ -66,6 +66,14 @@ func terraform() int {
 		fmt.Println("terraform_data.a: Creating...")
 		fmt.Println("terraform_data.a: Creation complete after 12s [id=1]")
 		return 0
+	case len(args) > 1 && args[0] == "show":
+		b, err := os.ReadFile(os.Getenv("SHOWN"))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "this plan was made by somebody else")
+			return 1
+		}
+		os.Stdout.Write(b)
+		return 0
 	case len(args) > 0 && args[0] == "prompt":
 		fmt.Print("Enter a value: ")
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -104,7 +112,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"lab": labCommand, "busyport": busyPort, "standin": standIn},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"lab": labCommand, "busyport": busyPort, "standin": standIn, "example": example},
 	})
 }
 

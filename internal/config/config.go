@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/holdfast/holdfast/internal/cure"
+	"github.com/holdfast/holdfast/internal/finding"
 )
 
 // Name is what the file is called, wherever it lies.
@@ -32,6 +33,8 @@ type File struct {
 	Clusters   []Cluster
 	Run        Run
 	Alerts     []Alert
+	Waivers    []finding.Waiver
+	Naming     []Naming
 }
 
 // Identity is an `identity` block.

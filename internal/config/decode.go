@@ -29,6 +29,8 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 		{Type: "cluster", LabelNames: []string{"name"}},
 		{Type: "run"},
 		{Type: "alert", LabelNames: []string{"name"}},
+		{Type: "waive", LabelNames: []string{"rule"}},
+		{Type: "environment", LabelNames: []string{"name"}},
 	}})
 	seen := map[string]hcl.Range{}
 	for _, block := range content.Blocks {
@@ -39,6 +41,14 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 			cluster, more := decodeCluster(block)
 			diags = append(diags, more...)
 			f.Clusters = append(f.Clusters, cluster)
+		case "environment":
+			naming, more := decodeNaming(block)
+			diags = append(diags, more...)
+			f.Naming = append(f.Naming, naming)
+		case "waive":
+			waiver, more := decodeWaive(block)
+			diags = append(diags, more...)
+			f.Waivers = append(f.Waivers, waiver)
 		case "unit":
 			unit, more := decodeUnit(block)
 			diags = append(diags, more...)

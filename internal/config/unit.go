@@ -34,24 +34,29 @@ func decodeUnit(block *hcl.Block) (Unit, hcl.Diagnostics) {
 // directory; empty if none does. Here is the directory that the file's own path
 // is relative to.
 func (f File) UnitOf(here, dir string) string {
-	if f.Path == "" {
+	names, ok := f.below(here, dir)
+	if !ok {
 		return ""
 	}
-	root := filepath.Dir(f.Path)
-	if !filepath.IsAbs(root) {
-		root = filepath.Join(here, root)
-	}
-	rel, err := filepath.Rel(root, dir)
-	if err != nil {
-		return ""
-	}
-	names := strings.Split(filepath.ToSlash(rel), "/")
 	for _, u := range f.Units {
 		if fits(strings.Split(u.Path, "/"), names) {
 			return u.Identity
 		}
 	}
 	return ""
+}
+
+// below is a directory as names from the file's own directory on.
+func (f File) below(here, dir string) ([]string, bool) {
+	if f.Path == "" {
+		return nil, false
+	}
+	root := filepath.Dir(f.Path)
+	if !filepath.IsAbs(root) {
+		root = filepath.Join(here, root)
+	}
+	rel, err := filepath.Rel(root, dir)
+	return strings.Split(filepath.ToSlash(rel), "/"), err == nil
 }
 
 // fits matches names against a pattern, name by name.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
@@ -114,22 +112,13 @@ func (s *story) join(role string) int {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req, err := http.NewRequest(http.MethodGet, "https://sts."+region+".amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Expires=60", nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Header.Set("x-k8s-aws-id", "prod")
-	const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	signed, _, err := v4.NewSigner().PresignHTTP(s.t.Context(), aws.Credentials{AccessKeyID: i.AccessKey, SecretAccessKey: i.Secret, SessionToken: i.Token}, req, emptyHash, "sts", region, time.Now())
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	token := clusterToken(s.t, aws.Credentials{AccessKeyID: i.AccessKey, SecretAccessKey: i.Secret, SessionToken: i.Token})
 	body := `{"apiVersion":"v1","kind":"Node","metadata":{"name":"` + i.PrivateDNS + `"}}`
 	post, err := http.NewRequest(http.MethodPost, s.vars["AWS_ENDPOINT_URL"]+"/lab/k8s/"+account+"/"+region+"/prod/api/v1/nodes", strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	post.Header.Set("Authorization", "Bearer k8s-aws-v1."+base64.RawURLEncoding.EncodeToString([]byte(signed)))
+	post.Header.Set("Authorization", "Bearer "+token)
 	resp, err := http.DefaultClient.Do(post)
 	if err != nil {
 		s.t.Fatal(err)
@@ -299,20 +288,13 @@ resource "aws_eks_access_policy_association" "literal" {
 // actions are what a plan would do to each resource.
 func (s *story) actions(args ...string) map[string]string {
 	s.t.Helper()
-	s.mustTofu(append([]string{"plan", "-no-color", "-out", "p"}, args...)...)
-	cmd := s.command("show", "-json", "p")
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	if err := cmd.Run(); err != nil {
-		s.t.Fatal(err)
-	}
 	var plan struct {
 		Changes []struct {
 			Address string
 			Change  struct{ Actions []string }
 		} `json:"resource_changes"`
 	}
-	if err := json.Unmarshal(out.Bytes()[bytes.IndexByte(out.Bytes(), '{'):], &plan); err != nil {
+	if err := json.Unmarshal(s.plan(args...), &plan); err != nil {
 		s.t.Fatal(err)
 	}
 	actions := map[string]string{}

@@ -13,28 +13,14 @@
 package code
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/holdfast/holdfast/internal/finding"
 )
 
-// Range is a piece of a file. Lines and columns start at 1; line 0 says that
-// the place inside the file isn't known.
-type Range struct {
-	File      string
-	Line      int
-	Column    int
-	EndLine   int
-	EndColumn int
-}
-
-// String is file:line:column, the form that editors and terminals follow.
-func (r Range) String() string {
-	if r.Line == 0 {
-		return r.File
-	}
-	return fmt.Sprintf("%s:%d:%d", r.File, r.Line, r.Column)
-}
+// Range is a piece of a file.
+type Range = finding.Range
 
 // Kind is the sort of block that configures an AWS client.
 type Kind string
@@ -120,10 +106,6 @@ type Code struct {
 }
 
 func (c *Code) sort() {
-	slices.SortStableFunc(c.Clients, func(a, b Client) int { return before(a.Range, b.Range) })
-	slices.SortStableFunc(c.Problems, func(a, b Problem) int { return before(a.Range, b.Range) })
-}
-
-func before(a, b Range) int {
-	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	slices.SortStableFunc(c.Clients, func(a, b Client) int { return a.Range.Compare(b.Range) })
+	slices.SortStableFunc(c.Problems, func(a, b Problem) int { return a.Range.Compare(b.Range) })
 }

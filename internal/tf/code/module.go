@@ -126,7 +126,7 @@ func (m *module) module(body hcl.Body) {
 
 func sorted(list []Setting) []Setting {
 	slices.SortStableFunc(list, func(a, b Setting) int {
-		if c := before(a.Range, b.Range); c != 0 {
+		if c := a.Range.Compare(b.Range); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Name, b.Name)
