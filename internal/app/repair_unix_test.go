@@ -55,7 +55,7 @@ func (w work) do(t *testing.T, hook journal.Hook, p Process) (said string, err e
 	switch {
 	case w.Backup != "":
 		req.Clusters = []string{"prod-0"}
-		backup, err := AccessBackup(t.Context(), req.AccessRequest, p)
+		backup, err := AccessBackup(t.Context(), req.AccessRequest, false, p)
 		if err != nil {
 			return "", err
 		}
