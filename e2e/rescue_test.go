@@ -599,3 +599,44 @@ alert "slow" {
 		t.Errorf("the last notice: %s", last)
 	}
 }
+
+// What iam-policy rescue prints is enough, and without its parts it isn't.
+func TestLeastPrivilegeOfARescue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, session)
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.write("main.tf", code("use_lockfile = true\n dynamodb_table = \"holdfast-locks\"\n max_retries = 1", 8*time.Second))
+	w.lose(env)
+	w.trust(true)
+	var printed struct {
+		Needs []struct {
+			Policy struct {
+				Version   string
+				Statement []map[string]any
+			} `json:"identity_policy"`
+		}
+	}
+	w.must(json.Unmarshal([]byte(w.printed(env, "holdfast", "iam-policy", "rescue")), &printed))
+	policy := printed.Needs[0].Policy
+	whole := policy.Statement
+	try := func() (string, int) {
+		b, err := json.Marshal(policy)
+		w.must(err)
+		w.write("holdfast.hcl", fmt.Sprintf("identity \"least\" {\n  from = \"irsa\"\n  role %q {\n    policy = %q\n  }\n}\n", w.env["HOLDFAST_LAB_ROLE_DEPLOY"], b))
+		return w.output(w.pod(""), "holdfast", "state", "rescue", "--identity", "least")
+	}
+	for i := range whole {
+		if resource := fmt.Sprint(whole[i]["Resource"]); strings.HasSuffix(resource, ".rescue/*") || !strings.Contains(resource, "/") {
+			continue // for copies, and for what isn't there
+		}
+		policy.Statement = append(append([]map[string]any{}, whole[:i]...), whole[i+1:]...)
+		if out, exit := try(); exit == 0 {
+			t.Errorf("without %v it works:\n%s", whole[i], out)
+		}
+	}
+	policy.Statement = whole
+	if out, exit := try(); exit != 0 {
+		t.Errorf("exit %d\n%s", exit, out)
+	}
+	w.checkState(3)
+}
