@@ -640,3 +640,44 @@ func TestLeastPrivilegeOfARescue(t *testing.T) {
 	}
 	w.checkState(3)
 }
+
+// The same with a real provider, which honours its context: what it was making
+// is in no state, and is named.
+func TestWithdrawnTrustDrainsAProvider(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("sh", "../tools/provider-time").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, 8*time.Second)
+	w.write("mirror.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", strings.TrimSpace(string(out))))
+	w.env["TF_CLI_CONFIG_FILE"] = filepath.Join(w.dir, "mirror.tfrc")
+	w.write("main.tf", strings.Split(code("use_lockfile = true", 0), "resource ")[0]+`
+terraform {
+  required_providers {
+    time = { source = "hashicorp/time" }
+  }
+}
+resource "time_sleep" "slow" {
+  count           = 3
+  create_duration = "90s"
+}
+`)
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	_, said, wait := w.underWay(env, "run", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	w.trust(false)
+	if exit := wait(); exit != 1 {
+		t.Errorf("exit %d", exit)
+	}
+	if !strings.Contains(said.String(), "context canceled") || w.locked(stateKey) || len(w.refusedForExpiry()) > 0 {
+		t.Errorf("locked %v, refused %v, said:\n%s", w.locked(stateKey), w.refusedForExpiry(), said)
+	}
+	r := w.report()
+	if len(r.Drained) != 1 || len(r.Drained[0].Missing) != 3 || len(r.Drained[0].Tainted) != 0 || r.ExitCode != 1 {
+		t.Errorf("%+v", r.Drained)
+	}
+	if !strings.Contains(said.String(), "import 'time_sleep.slow[1]' ID") {
+		t.Errorf("said:\n%s", said)
+	}
+}
