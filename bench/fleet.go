@@ -73,7 +73,7 @@ func (p *programs) fleet(ctx context.Context) []row {
 	// account, the entries of each cluster, and each entry.
 	least := fleetAccounts*2 + clusters + entries
 	perAccount := 1 + fleetClusters + fleetClusters*fleetEntries
-	floor := float64(perAccount-int(fleetRate)) / fleetRate // a second's worth goes at once
+	floor := float64(perAccount-int(fleetRate)) / fleetRate // a second's worth fits at once
 	what := fmt.Sprintf("%d clusters, %d entries, %d accounts; %d live", clusters, entries, fleetAccounts, first.live)
 	rows := []row{
 		{what: names[0], measured: fmt.Sprint(first.calls), goal: fmt.Sprintf("<= %d", least*11/10), met: first.calls <= least*11/10, detail: fmt.Sprintf("%s; %d can't be avoided", what, least)},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -63,9 +62,6 @@ func AccessScan(ctx context.Context, req AccessRequest, p Process) (report.Acces
 
 // scan looks at all of a fleet, and keeps what the ledger should know.
 func (f *fleet) scan(ctx context.Context, req AccessRequest) (access.Result, error) {
-	// A scan makes much garbage beside what it keeps, and so does what writes
-	// its report: this process does nothing else.
-	debug.SetGCPercent(25)
 	book := f.ledger(req)
 	s := access.Scan{
 		Sites: f.sites, Directories: f.directories, Unseen: f.unseen, Window: req.Propagation, Now: time.Now,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -141,6 +142,9 @@ masked, 4 if something couldn't be looked at or decided.`,
 				return err
 			}
 			flags.req.Clusters = args
+			// A scan of many clusters makes much garbage beside what it keeps, and
+			// so does writing it; this process does nothing else.
+			debug.SetGCPercent(25)
 			ctx, stop := interruptible(cmd)
 			defer stop()
 			progress := view.NewProgress(p.Stderr)

@@ -1,8 +1,8 @@
 // Package pace (logic) says how fast somebody may be asked: evenly, up to a
 // rate, and slower for a while whenever the other side says that it was too fast.
 //
-// It promises never to let more through than a second's worth beyond the rate,
-// none of it after a refusal, and to halve the rate at most once a second,
+// It promises never to let more through at once than half a second's worth, none
+// of it after a refusal, and to go slower by a third at most once a second,
 // however many refusals come in.
 // AWS publishes no rates for EKS, so that the ceiling is a guess and the answers
 // decide.
@@ -32,7 +32,7 @@ func New(perSecond float64) *Pace { return &Pace{ceiling: perSecond, rate: perSe
 func (p *Pace) Wait(ctx context.Context) error {
 	p.mu.Lock()
 	now := time.Now()
-	if rested := now.Add(-time.Second); p.next.Before(rested) {
+	if rested := now.Add(-time.Second / 2); p.next.Before(rested) {
 		p.next = rested
 	}
 	at := p.next
@@ -64,12 +64,12 @@ func (p *Pace) Slower() {
 	if p.next.Before(now) {
 		p.next = now
 	}
-	p.rate = max(p.rate/2, p.ceiling/8)
+	p.rate = max(p.rate*2/3, p.ceiling/8)
 }
 
 // Well takes note of an answer: the rate creeps back to the ceiling.
 func (p *Pace) Well() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rate = min(p.rate*1.05, p.ceiling)
+	p.rate = min(p.rate*1.1, p.ceiling)
 }

@@ -21,14 +21,14 @@ func took(t *testing.T, p *pace.Pace, n int) time.Duration {
 	return time.Since(began)
 }
 
-func TestASecondsWorthAtOnceAndThenTheRate(t *testing.T) {
+func TestHalfASecondsWorthAtOnceAndThenTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pace.New(10)
 		for range 2 {
-			if got := took(t, p, 31); got != 2*time.Second {
-				t.Errorf("31 requests at 10/s took %s", got)
+			if got := took(t, p, 26); got != 2*time.Second {
+				t.Errorf("26 requests at 10/s took %s", got)
 			}
-			time.Sleep(time.Hour) // earns no more than a second's worth
+			time.Sleep(time.Hour) // earns no more than half a second's worth
 		}
 	})
 }
@@ -40,8 +40,8 @@ func TestARefusalSlowsAndAnswersHeal(t *testing.T) {
 			p.Slower() // one burst of refusals
 		}
 		took(t, p, 1)
-		if got := took(t, p, 5); got < 900*time.Millisecond || got > 1100*time.Millisecond {
-			t.Errorf("5 requests at half of 10/s took %s", got)
+		if got := took(t, p, 6); got < 850*time.Millisecond || got > 950*time.Millisecond {
+			t.Errorf("6 requests at two thirds of 10/s took %s", got)
 		}
 		for range 10 {
 			time.Sleep(time.Second)
