@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/internal/access"
 	"github.com/holdfast/holdfast/internal/cure"
+	"github.com/holdfast/holdfast/internal/finding"
 	"github.com/holdfast/holdfast/internal/ledger"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/report"
@@ -143,21 +145,25 @@ func AccessExplain(ctx context.Context, req AccessRequest, cluster, principal st
 }
 
 // AccessVerify scans until every entry lets its principal in, or wait is over.
-func AccessVerify(ctx context.Context, req AccessRequest, wait time.Duration, p Process, tell func(string)) (report.Access, error) {
+func AccessVerify(ctx context.Context, req AccessRequest, wait time.Duration, p Process, tell func(string)) (finding.Report, error) {
+	req.Full = true
 	f, err := newFleet(ctx, req, p)
 	if err != nil {
-		return report.Access{}, err
+		return finding.Report{}, err
 	}
 	defer f.close()
 	for until := time.Now().Add(wait); ; {
 		found, err := f.scan(ctx, req)
 		left := time.Until(until)
 		if err != nil || found.Findings() == 0 && !found.Incomplete() && !found.Unwell() || left <= 0 || ctx.Err() != nil {
-			return found.Access, err
+			if err == nil && len(found.Clusters)+len(found.Unseen) == 0 {
+				err = noClusters()
+			}
+			return access.Findings(found.Access, strings.Join(req.Clusters, " ")), err
 		}
 		tell(fmt.Sprintf("%d entries aren't live yet; looking again for %s", found.Findings()+found.Count(report.Suspect, report.Unknown), left.Round(time.Second)))
 		if sleep(ctx, min(left, verifyEvery)) != nil {
-			return found.Access, nil
+			return access.Findings(found.Access, strings.Join(req.Clusters, " ")), nil
 		}
 	}
 }

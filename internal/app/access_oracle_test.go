@@ -72,7 +72,7 @@ func entryRows() []pairwise.Row {
 // accessLab is a lab with one cluster, and what an entry of it is about.
 type accessLab struct {
 	t         *testing.T
-	row       map[string]string
+	row       pairwise.Row
 	lab       *lab.Server
 	env       precedence.Env
 	ref       labeks.Ref
@@ -162,7 +162,7 @@ func (a *accessLab) world() *lab.World {
 }
 
 // startAccess makes the lab of a row, and lets happen in it what the row says.
-func startAccess(t *testing.T, r map[string]string) *accessLab {
+func startAccess(t *testing.T, r pairwise.Row) *accessLab {
 	t.Helper()
 	a := &accessLab{t: t, row: r}
 	var err error

@@ -55,7 +55,7 @@ func (w work) do(t *testing.T, hook journal.Hook, p Process) (said string, err e
 	switch {
 	case w.Backup != "":
 		req.Clusters = []string{"prod-0"}
-		backup, err := AccessBackup(t.Context(), req.AccessRequest, p)
+		backup, err := AccessBackup(t.Context(), req.AccessRequest, false, p)
 		if err != nil {
 			return "", err
 		}
@@ -109,7 +109,7 @@ func TestChild(t *testing.T) {
 // childEnv points a process at a lab, and at nothing else.
 func childEnv(l *lab.Server, home string) []string {
 	return append(l.Env(), "AWS_ENDPOINT_URL_STS="+l.URL(), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull,
-		"HOME="+home, "PATH="+os.Getenv("PATH"), "TMPDIR="+os.TempDir())
+		"HOME="+home, "PATH="+os.Getenv("PATH"), "TMPDIR="+os.TempDir(), "GORACE=atexit_sleep_ms=0")
 }
 
 // child starts a repair as a process of its own; killed says that it died of it.

@@ -19,7 +19,9 @@ import (
 )
 
 // AccessBackup reads every entry of the clusters that are meant.
-func AccessBackup(ctx context.Context, req AccessRequest, p Process) (report.AccessBackup, error) {
+// With tag it writes the unique ID of every live entry's role on the role
+// itself, as a hint for people: holdfast never believes a tag.
+func AccessBackup(ctx context.Context, req AccessRequest, tag bool, p Process) (report.AccessBackup, error) {
 	req.Full = true
 	f, err := newFleet(ctx, req, p)
 	if err != nil {
@@ -37,7 +39,33 @@ func AccessBackup(ctx context.Context, req AccessRequest, p Process) (report.Acc
 	if err != nil {
 		return out, &cure.Error{What: "no backup: it wouldn't be whole", Why: []string{err.Error()}, Cure: "give whoever backs up what is missing:  holdfast iam-policy scan", Class: cure.Incomplete, Err: err}
 	}
-	return out, nil
+	if tag {
+		err = f.tagRoles(ctx, out)
+	}
+	return out, err
+}
+
+// RoleTag is the tag with a role's unique ID.
+const RoleTag = "holdfast:role-id"
+
+func (f *fleet) tagRoles(ctx context.Context, b report.AccessBackup) error {
+	tagged := map[string]bool{}
+	for _, c := range b.Clusters {
+		for _, e := range c.Entries {
+			p, err := cred.ParsePrincipal(e.Principal)
+			tagger, ok := f.directories[p.Account].(interface {
+				TagRole(ctx context.Context, name, key, value string) error
+			})
+			if err != nil || !ok || p.Kind != "role" || e.Verdict != report.Live || tagged[e.Principal] {
+				continue
+			}
+			tagged[e.Principal] = true
+			if err := tagger.TagRole(ctx, p.Name, RoleTag, e.ID); err != nil {
+				return &cure.Error{What: "can't write the tag " + RoleTag + " on " + e.Principal, Why: []string{err.Error()}, Cure: "allow iam:TagRole, or leave --tag-roles out", Err: err}
+			}
+		}
+	}
+	return nil
 }
 
 func noClusters() error {

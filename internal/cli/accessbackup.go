@@ -12,12 +12,17 @@ import (
 
 func accessBackupCommand(p app.Process) *cobra.Command {
 	var flags accessFlags
+	var tag bool
 	cmd := &cobra.Command{
 		Use:   "backup [flags] CLUSTER...",
 		Short: "every entry of a cluster in one file",
 		Long: `Prints every access entry of clusters, with groups, user names, tags and policies,
 as JSON that can be reviewed, kept and restored. What can't be read whole is an
-error: there is no half of a backup.`,
+error: there is no half of a backup.
+
+With --tag-roles it writes the unique ID of each live entry's role into a tag of
+the role, holdfast:role-id. A role that was made again has none, or another; that
+is for people to see, and no evidence for holdfast.`,
 		Example: "  holdfast access backup payments-prod >payments-prod.json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -25,13 +30,14 @@ error: there is no half of a backup.`,
 				return err
 			}
 			flags.req.Clusters = args
-			backup, err := app.AccessBackup(cmd.Context(), flags.req, p)
+			backup, err := app.AccessBackup(cmd.Context(), flags.req, tag, p)
 			if err != nil {
 				return err
 			}
 			return view.JSON(p.Stdout, backup)
 		},
 	}
+	cmd.Flags().BoolVar(&tag, "tag-roles", false, "write each role's unique ID on the role, as a hint for people")
 	flags.bind(cmd.Flags())
 	return cmd
 }

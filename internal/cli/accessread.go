@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,41 +109,30 @@ func accessVerifyCommand(p app.Process) *cobra.Command {
 		Short: "a pipeline's check: does every entry let its principal in",
 		Long: `Checks the entries of clusters, for a pipeline: every entry must be live, and the
 node groups that use them well. With --wait it looks again until that is so, or
-the time is over.
+the time is over. docs/RULES.md explains the rules, HF301 and up.
 
-The exit code is 0 if so, 2 if an entry is stale, orphaned or masked, 4 if
-something couldn't be looked at or decided.`,
-		Example: "  holdfast access verify --wait 5m payments-prod",
-		Args:    cobra.MinimumNArgs(1),
+The exit code is 0 if nothing is wrong, 2 with findings (notes don't count), 4
+if there are none but something couldn't be looked at or decided.`,
+		Example: `  holdfast access verify --wait 5m payments-prod
+  holdfast access verify --output junit payments-prod >access.xml`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.ready(cmd, p, output, "text", "json"); err != nil {
+			if err := flags.ready(cmd, p, output, view.Formats()...); err != nil {
 				return err
 			}
-			flags.req.Clusters, flags.req.Full = args, true
+			flags.req.Clusters = args
 			ctx, stop := interruptible(cmd)
 			defer stop()
 			found, err := app.AccessVerify(ctx, flags.req, wait, p, func(text string) { view.Note(p.Stderr, text) })
-			if err != nil && len(found.Clusters) == 0 {
-				return err
-			}
-			if len(found.Clusters) == 0 && len(found.Unseen) == 0 {
-				return errors.New("none of these clusters was found: name their region and account")
-			}
-			if output == "json" {
-				err = errors.Join(err, view.AccessJSON(p.Stdout, found))
-			} else {
-				view.Access(p.Stdout, found)
-			}
 			if err != nil {
 				return err
 			}
-			return accessExit(found)
+			return showFindings(p, output, found)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVarP(&output, "output", "o", "text", "text or json (docs/JSON.md)")
-	f.DurationVar(&wait, "wait", 0, "how long to look again until all is well")
-	flags.bind(f)
+	bindFormat(cmd, &output)
+	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to look again until all is well")
+	flags.bind(cmd.Flags())
 	return cmd
 }
 

@@ -4,11 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/internal/access"
 	"github.com/holdfast/holdfast/internal/app"
 	"github.com/holdfast/holdfast/internal/cli"
 	"github.com/holdfast/holdfast/internal/config"
@@ -173,14 +175,15 @@ func rulesPage() string {
 
 <!-- written by: go test ./internal/cli -run TestDocs -update -->
 
-What ` + "`holdfast lint`" + ` (HF1xx) and ` + "`holdfast gate`" + ` (HF2xx) look for;
+What ` + "`holdfast lint`" + ` (HF1xx), ` + "`holdfast gate`" + ` (HF2xx) and
+` + "`holdfast access verify`" + ` (HF3xx) look for;
 [DOCTOR.md](DOCTOR.md) has the other HF1xx.
 Errors and warnings make the exit code 2, notes don't.
 
 | rule | | |
 |---|---|---|
 `)
-	all := append(lint.Rules(), gate.Rules()...)
+	all := slices.Concat(lint.Rules(), gate.Rules(), access.Rules())
 	for _, r := range all {
 		b.WriteString("| " + r.ID + " | " + string(r.Severity) + " | " + r.Title + " |\n")
 	}

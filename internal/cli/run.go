@@ -27,6 +27,7 @@ type runFlags struct {
 	identityFlags
 	explain bool
 	quiet   bool
+	verify  []string // clusters whose access entries are looked at afterwards
 }
 
 func runCommand(p app.Process) *cobra.Command {
@@ -77,7 +78,7 @@ win over holdfast.hcl.`,
 			if flags.explain {
 				return explain(req, p)
 			}
-			return run(cmd.Context(), req, p, flags.quiet)
+			return run(cmd.Context(), req, p, flags)
 		},
 	}
 	flags.bind(cmd.Flags(), &req)
@@ -96,6 +97,7 @@ func (flags *runFlags) bind(f *pflag.FlagSet, req *app.Request) {
 	f.BoolVar(&req.Foreground, "foreground", false, "keep terraform or tofu in the terminal's process group (Ctrl-Z, /dev/tty)")
 	f.BoolVar(&flags.explain, "explain", false, "show what would be changed around the command, and don't start it")
 	f.StringVar(&req.ReportFile, "report", "", "`FILE` to write the report to, in JSON (docs/JSON.md)")
+	f.StringSliceVar(&flags.verify, "verify-access", nil, "`CLUSTER`s whose access entries are looked at when COMMAND has ended (docs/ACCESS.md)")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "say nothing while all is well")
 }
 
@@ -106,7 +108,8 @@ func (flags *runFlags) apply(req *app.Request) error {
 	return flags.identityFlags.apply(req)
 }
 
-func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error {
+func run(ctx context.Context, req app.Request, p app.Process, flags runFlags) error {
+	quiet := flags.quiet
 	// A signal ends the wait for the first credential; from then on signals
 	// are the child's affair.
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -126,6 +129,10 @@ func run(ctx context.Context, req app.Request, p app.Process, quiet bool) error 
 	result, err := app.Run(ctx, req, p, voice)
 	if err == nil && !quiet {
 		view.Summary(p.Stderr, result)
+	}
+	if err == nil && len(flags.verify) > 0 {
+		found := app.VerifyAccess(ctx, req, flags.verify, p, &result)
+		view.AccessAfter(p.Stderr, found, quiet)
 	}
 	if req.ReportFile != "" {
 		if failed := writeReport(req.ReportFile, result); failed != nil {

@@ -132,6 +132,11 @@ func (k *Keeper) Get(ctx context.Context) (cred.Set, error) {
 		k.mu.Lock()
 		news, lastErr := k.news, k.lastErr
 		k.mu.Unlock()
+		// What landed between the two looks has closed the news of before, and
+		// these are those of after it: nobody may wait for them.
+		if set := k.current.Load(); set != nil && k.left(*set) > 0 {
+			return *set, nil
+		}
 		if permanent(lastErr) {
 			return cred.Set{}, lastErr
 		}

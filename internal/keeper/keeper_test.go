@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -367,3 +368,35 @@ func TestLongLivedKeysAreNotRenewed(t *testing.T) {
 type sourceFunc func(context.Context) (cred.Set, error)
 
 func (f sourceFunc) Fetch(ctx context.Context) (cred.Set, error) { return f(ctx) }
+
+// endless is a source whose credential comes at once and has no end, so that
+// nothing comes after it.
+type endless struct{}
+
+func (endless) Fetch(context.Context) (cred.Set, error) {
+	s := cred.New("AKIA", "secret", "")
+	s.Issued = time.Now()
+	return s, nil
+}
+
+// TestGetDoesntMissTheOnlyOutcome: whoever comes while the first credential
+// lands gets it, and doesn't wait for a second one.
+func TestGetDoesntMissTheOnlyOutcome(t *testing.T) {
+	for n := range 10000 {
+		k := keeper.New(endless{}, keeper.Options{Name: "a"})
+		ctx, cancel := context.WithCancel(t.Context())
+		var work sync.WaitGroup
+		work.Go(func() { _ = k.Run(ctx) })
+		for range n % 7 { // come a little later each time
+			runtime.Gosched()
+		}
+		limited, done := context.WithTimeout(ctx, 5*time.Second)
+		_, err := k.Get(limited)
+		done()
+		cancel()
+		work.Wait()
+		if err != nil {
+			t.Fatalf("keeper %d: %v", n, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/holdfast/holdfast/internal/lab"
 )
@@ -127,4 +128,28 @@ func TestAttachedPolicies(t *testing.T) {
 	refused(t, err, "NoSuchEntity", 404, "does not exist or is not attachable")
 	_, err = c.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: role, PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonRDSFullAccess")})
 	refused(t, err, "HoldfastLabUnsupported", 501, "AmazonRDSFullAccess")
+}
+
+func TestTagsOfRoles(t *testing.T) {
+	f := start(t, lab.Options{World: eksWorld()})
+	c := f.iam(f.admin())
+	tag := func(role, key, value string) error {
+		_, err := c.TagRole(t.Context(), &iam.TagRoleInput{RoleName: &role, Tags: []types.Tag{{Key: &key, Value: &value}}})
+		return err
+	}
+	for _, value := range []string{"old", "new"} { // the second replaces the first, whatever the key's case
+		key := "Team"
+		if value == "new" {
+			key = "team"
+		}
+		if err := tag("node", key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := c.GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("node")})
+	if err != nil || len(got.Role.Tags) != 1 || *got.Role.Tags[0].Value != "new" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	refused(t, tag("nobody", "k", "v"), "NoSuchEntity", 404, "The role with name nobody cannot be found.")
+	refused(t, tag("node", "aws:k", "v"), "InvalidInput", 400, "")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/finding"
 	"github.com/holdfast/holdfast/internal/report"
 )
 
@@ -164,4 +165,16 @@ func AccessJSON(w io.Writer, a report.Access) error {
 	}
 	_, err := io.WriteString(w, "\n  ]"+after)
 	return err
+}
+
+// AccessAfter tells what a run left of its clusters' entries.
+func AccessAfter(w io.Writer, r finding.Report, quiet bool) {
+	if r.Verdict != finding.Clean {
+		write(w, paragraph(lead, "access entries of "+r.Subject+", after this run:"))
+		findingsText(w, r)
+		return
+	}
+	if !quiet {
+		write(w, paragraph(lead, "access entries of "+r.Subject+": every one lets its principal in"))
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,9 +135,16 @@ func (a *AWS) retryer(account, region, service string) *retryer {
 		o.MaxAttempts = a.options.Tries
 		// The SDK waits long after a throttle, and has a budget of retries, for
 		// callers without a pace.
-		o.Backoff, o.RateLimiter = retry.NewExponentialJitterBackoff(2*time.Second), unlimited{}
+		o.Backoff, o.RateLimiter = retry.BackoffDelayerFunc(backoff), unlimited{}
 	})
 	return &retryer{RetryerV2: standard, aws: a, pace: a.pace(account, region, service)}
+}
+
+// backoff is full jitter under 100 ms, twice as much after each attempt, up to
+// 3 s.
+func backoff(attempt int, _ error) (time.Duration, error) {
+	most := min(100*time.Millisecond<<min(attempt, 5), 3*time.Second)
+	return time.Duration(rand.Float64() * float64(most)), nil
 }
 
 // GetAttemptToken implements aws.RetryerV2.

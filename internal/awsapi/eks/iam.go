@@ -60,6 +60,12 @@ func (d *Directory) Owner(ctx context.Context, p cred.Principal) (access.Owner, 
 	return got, nil
 }
 
+// TagRole writes a tag on a role.
+func (d *Directory) TagRole(ctx context.Context, name, key, value string) error {
+	_, err := d.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: []types.Tag{{Key: &key, Value: &value}}})
+	return refused("TagRole", err)
+}
+
 func refused(operation string, err error) error {
 	if err == nil {
 		return nil

@@ -93,3 +93,32 @@ func listRolePolicies(acct *account, p *wire.Params) (any, error) {
 		more
 	}{}, nil
 }
+
+// maxTags: https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagRole.html
+const maxTags = 50
+
+// tagRole adds tags, and replaces the values of those that are there. Keys
+// differ in more than case.
+func tagRole(acct *account, p *wire.Params) (any, error) {
+	tags := p.Pairs("Tags")
+	r, err := named(acct, p)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(r.Path, ServicePath) {
+		return nil, wire.Refuse(http.StatusBadRequest, "UnmodifiableEntity", "Cannot perform the operation on the protected role '"+r.Name+"' - this role is only modifiable by AWS")
+	}
+	all := slices.Clone(r.tags)
+	for _, t := range tags {
+		if len(t[0]) == 0 || len(t[0]) > 128 || len(t[1]) > 256 || strings.HasPrefix(strings.ToLower(t[0]), "aws:") {
+			return nil, wire.Refuse(http.StatusBadRequest, "InvalidInput", "The tag "+t[0]+" isn't valid") // the lab's own text
+		}
+		all = slices.DeleteFunc(all, func(old [2]string) bool { return strings.EqualFold(old[0], t[0]) })
+		all = append(all, t)
+	}
+	if len(all) > maxTags {
+		return nil, wire.Refuse(http.StatusConflict, "LimitExceeded", "The number of tags exceeds the limit") // the lab's own text
+	}
+	r.tags = all
+	return nil, nil
+}

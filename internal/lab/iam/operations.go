@@ -62,6 +62,8 @@ func (d *Directory) Handle(r *wire.Request, caller Caller) (any, error) {
 // handleMore answers what isn't about roles and providers themselves.
 func (d *Directory) handleMore(acct *account, p *wire.Params, r *wire.Request) (any, error) {
 	switch r.Operation {
+	case "TagRole":
+		return tagRole(acct, p)
 	case "AttachRolePolicy":
 		return attachRolePolicy(acct, p)
 	case "DetachRolePolicy":
