@@ -24,6 +24,7 @@ install:
 
 demo: build
 	@sh demo/demo.sh "$(CURDIR)/bin" "$$(sh tools/tofu)"
+	@sh demo/access.sh "$(CURDIR)/bin"
 
 # Most of the time is spent waiting for sessions to end, so tests that wait may
 # do it side by side.

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -28,7 +29,11 @@ func main() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	complete, err := measure(ctx)
+	only := ""
+	if len(os.Args) > 1 {
+		only = os.Args[1]
+	}
+	complete, err := measure(ctx, only)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -38,8 +43,15 @@ func main() {
 	}
 }
 
-// measure prints the table and reports whether every row has a figure.
-func measure(ctx context.Context) (bool, error) {
+// part is one thing that is measured.
+type part struct {
+	what string
+	run  func(context.Context) []row
+}
+
+// measure prints the table of the parts whose names hold a word, all without
+// one, and reports whether every row has a figure.
+func measure(ctx context.Context, only string) (bool, error) {
 	dir, err := os.MkdirTemp("", "holdfast-bench-")
 	if err != nil {
 		return false, err
@@ -52,10 +64,7 @@ func measure(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var rows []row
-	for _, part := range []struct {
-		what string
-		run  func(context.Context) []row
-	}{
+	parts := []part{
 		{"starting, again and again", b.starts},
 		{"running a command, again and again", b.runs},
 		{"asking a keeper, again and again", b.clients},
@@ -65,7 +74,12 @@ func measure(ctx context.Context) (bool, error) {
 		{"serving 64 connections while STS hangs", func(ctx context.Context) []row { return b.serving(ctx, true) }},
 		{"sitting idle", b.idle},
 		{"looking at the binary", func(context.Context) []row { return b.binary() }},
-	} {
+		{"scanning a fleet of clusters, twice (two minutes)", b.fleet},
+	}
+	if only != "" {
+		parts = slices.DeleteFunc(parts, func(p part) bool { return !strings.Contains(p.what, only) })
+	}
+	for _, part := range parts {
 		fmt.Println(part.what, "...")
 		rows = append(rows, part.run(ctx)...)
 	}

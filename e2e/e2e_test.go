@@ -77,6 +77,8 @@ type world struct {
 	lab *lab.Server
 	dir string
 	env map[string]string
+
+	config string // what holdfast.hcl has beside what a test needs
 }
 
 func newWorld(t *testing.T, session time.Duration) *world {

@@ -5,11 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/holdfast/holdfast/internal/alert"
 	"github.com/holdfast/holdfast/internal/lab"
 	"github.com/holdfast/holdfast/internal/report"
 )
@@ -127,7 +132,7 @@ func TestWithdrawnTrustDrains(t *testing.T) {
 // drain: errored.tfstate and the lock stay.
 func (w *world) lose(env map[string]string) report.Run {
 	w.t.Helper()
-	w.write("holdfast.hcl", "run {\n  on_expiry = \"warn\"\n}\n")
+	w.write("holdfast.hcl", "run {\n  on_expiry = \"warn\"\n}\n"+w.config)
 	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
 	_, said, wait := w.underWay(env, "run", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
 	w.trust(false)
@@ -534,5 +539,63 @@ terraform {
 	}
 	if after, _, text := w.state(stateKey); after <= before || !strings.Contains(text, "encrypted_data") || w.locked(stateKey) {
 		t.Errorf("serial %d, then %d; locked %v\n%s", before, after, w.locked(stateKey), text)
+	}
+}
+
+// Whoever isn't looking is told: of the renewal that fails, of the end of the
+// session, of the state that is kept; and a place that hangs delays nothing.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	kinds, bodies := map[string]int{}, ""
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body) // only then the server sees that a client leaves
+		if r.URL.Path == "/hang" {
+			<-r.Context().Done()
+			return
+		}
+		if err != nil || r.Header.Get("X-Holdfast-Signature") != alert.Sign("shared", r.Header.Get("X-Holdfast-Timestamp"), body) {
+			t.Errorf("%v, %v", err, r.Header)
+		}
+		var e struct{ Kind string }
+		if err := json.Unmarshal(body, &e); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		kinds[e.Kind]++
+		bodies += string(body)
+	}))
+	t.Cleanup(server.Close)
+	w := newWorld(t, session)
+	w.config = `
+alert "audit" {
+  to              = "webhook"
+  url_variable    = "HOOK"
+  secret_variable = "HOOK_SECRET"
+}
+alert "slow" {
+  to  = "webhook"
+  url = "` + server.URL + `/hang"
+}
+`
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	env["HOOK"], env["HOOK_SECRET"] = server.URL+"/T000/hunter2", "shared"
+	w.write("main.tf", code("use_lockfile = true\n max_retries = 1", 8*time.Second))
+	r := w.lose(env)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, kind := range []string{"credential.renew_failed", "credential.expired", "state.left"} {
+		if kinds[kind] != 1 {
+			t.Errorf("%s was told %d times: %v", kind, kinds[kind], kinds)
+		}
+	}
+	for _, secret := range []string{"hunter2", "shared", "SecretAccessKey", "ASIA"} {
+		if strings.Contains(bodies, secret) {
+			t.Errorf("%s in:\n%s", secret, bodies)
+		}
+	}
+	if last := r.Notices[len(r.Notices)-1].Message; !strings.Contains(last, `alert "slow"`) {
+		t.Errorf("the last notice: %s", last)
 	}
 }

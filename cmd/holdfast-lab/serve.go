@@ -33,7 +33,7 @@ func (e env) root() *cobra.Command {
 	}
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
-	root.AddCommand(e.serveCommand(), e.assumeCommand(), e.tokenCommand(), e.callsCommand(), e.faultCommand(), e.joinCommand())
+	root.AddCommand(e.serveCommand(), e.assumeCommand(), e.recreateCommand(), e.entryCommand(), e.tokenCommand(), e.callsCommand(), e.faultCommand(), e.joinCommand())
 	return root
 }
 

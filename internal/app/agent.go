@@ -179,6 +179,8 @@ func WorkAgent(ctx context.Context, req Request, dirPath string, proc Process, v
 	}
 	k := &keeping{job: j, all: all, run: who, service: newService(ctx, proc, j.event), dir: private.UseDir(dirPath), began: time.Now(), stop: make(chan struct{})}
 	k.guard = newGuard(k)
+	k.alerting()
+	defer k.alerted()
 	defer k.service.close()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)

@@ -124,10 +124,14 @@ func (j *job) note(severity event.Severity, kind, text string) {
 
 // event passes an event on and keeps what a person should know for the report.
 func (j *job) event(e event.Event) {
+	j.mu.Lock()
 	if e.Severity >= event.Notice {
-		j.mu.Lock()
 		j.told = append(j.told, report.Notice{Time: e.Time, Severity: e.Severity.String(), Kind: e.Kind, Subject: e.Subject, Message: e.Message})
-		j.mu.Unlock()
+	}
+	listener := j.listener
+	j.mu.Unlock()
+	if listener != nil {
+		listener(e)
 	}
 	j.voice.Event(e)
 }

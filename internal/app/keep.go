@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/alert"
 	"github.com/holdfast/holdfast/internal/assign"
 	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/endpoint"
@@ -47,6 +48,8 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 	}
 	k := &keeping{job: j, all: all, run: who, service: newService(ctx, j.proc, j.event), began: rep.Began, stop: make(chan struct{})}
 	k.guard = newGuard(k)
+	k.alerting()
+	defer k.alerted()
 	if j.engine == "" && !explicit {
 		k.ambient = j.env["AWS_ACCESS_KEY_ID"] // such a command keeps its environment
 	}
@@ -105,6 +108,7 @@ type keeping struct {
 	link     *link.Server
 	rendered rendered
 	guard    *guard
+	alerts   *alert.Router // nil if nobody is told
 	began    time.Time
 	stop     chan struct{} // asks the supervisor in this process for its one interrupt
 	stopOnce sync.Once

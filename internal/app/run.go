@@ -50,6 +50,8 @@ type job struct {
 	voice Voice
 	mu    sync.Mutex
 	told  []report.Notice
+
+	listener event.Sink // who sends alerts; may be nil
 }
 
 // Voice is how a run speaks while it goes on.

@@ -113,8 +113,8 @@ renew while the command runs.`,
 	}
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.AddCommand(runCommand(p), agentCommand(p), credentialsCommand(p), doctorCommand(p), eksTokenCommand(p), gateCommand(p),
-		lintCommand(p), policyCommand(p), setupCommand(p), stateCommand(p), terragruntAuthCommand(p), versionCommand(p))
+	root.AddCommand(runCommand(p), accessCommand(p), agentCommand(p), alertCommand(p), credentialsCommand(p), doctorCommand(p), eksTokenCommand(p),
+		gateCommand(p), lintCommand(p), policyCommand(p), setupCommand(p), stateCommand(p), terragruntAuthCommand(p), versionCommand(p))
 	checkArguments(root)
 	return root
 }

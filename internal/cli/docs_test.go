@@ -128,7 +128,7 @@ func TestDocsOfTheReportNameEveryField(t *testing.T) {
 }
 
 func TestDocsOfConfigurationAreValid(t *testing.T) {
-	for _, name := range []string{"../../README.md", filepath.Join(docs, "CONFIGURATION.md"), filepath.Join(docs, "TERRAGRUNT.md"), filepath.Join(docs, "SOURCES.md")} {
+	for _, name := range []string{"../../README.md", filepath.Join(docs, "CONFIGURATION.md"), filepath.Join(docs, "ALERTS.md"), filepath.Join(docs, "TERRAGRUNT.md"), filepath.Join(docs, "SOURCES.md")} {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

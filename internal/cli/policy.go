@@ -17,7 +17,40 @@ func policyCommand(p app.Process) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(runPolicyCommand(p))
+	cmd.AddCommand(runPolicyCommand(p), accessPolicyCommand(p, "scan", "what judging access entries needs", `Prints what access scan, explain, map, verify and backup need in each account. In a
+cluster whose authentication mode is API_AND_CONFIG_MAP they also read the
+ConfigMap aws-auth, for which the cluster itself must let them: an access entry
+with AmazonEKSAdminViewPolicy will do, and without it --ignore-aws-auth.`, false),
+		accessPolicyCommand(p, "repair", "what repairing access entries needs", `Prints what access repair and restore need in each account: what scan needs, and
+to delete, create and associate.`, true))
+	return cmd
+}
+
+func accessPolicyCommand(p app.Process, name, short, long string, repair bool) *cobra.Command {
+	var req app.Request
+	var who identityFlags
+	cmd := &cobra.Command{
+		Use:     name + " [flags]",
+		Short:   short,
+		Long:    long,
+		Example: "  holdfast iam-policy " + name + " --identity ops",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnvironment(cmd, precedence.NewEnv(p.Environ)); err != nil {
+				return err
+			}
+			if err := who.apply(&req); err != nil {
+				return usage(cmd, err)
+			}
+			policy, err := app.AccessPolicy(req, repair, p)
+			if err != nil {
+				return err
+			}
+			return view.JSON(p.Stdout, policy)
+		},
+	}
+	cmd.Flags().SortFlags = false
+	who.bind(cmd.Flags(), &req)
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -127,18 +131,24 @@ func setup(e *testscript.Env) error {
 // labCommand is the script command `lab`:
 //
 //	lab start [SESSION]          a fresh zero world, its environment, a token in $WORK/token
+//	lab world FILE               the same with the world of a file
+//	lab recreate ROLE            deletes a role of the first account and makes it anew
 //	lab admin                    the administrator's keys into the environment
 //	lab irsa                     a pod's environment: the token, the role ci, and Terragrunt's role deploy
 //	lab token FILE SUB AUD TTL   another token
 //	lab calls OPERATION N        the lab has answered N such calls
 func labCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: lab start|admin|irsa|token|calls")
+		ts.Fatalf("usage: lab start|world|admin|irsa|token|recreate|calls")
 	}
 	script := ts.Value(labKey{}).(*holder)
-	if args[0] == "start" {
+	if args[0] == "start" || args[0] == "world" {
 		o := lab.Options{}
-		if len(args) > 1 {
+		if args[0] == "world" {
+			var err error
+			o.World, err = lab.LoadWorld(ts.MkAbs(args[1]))
+			ts.Check(err)
+		} else if len(args) > 1 {
 			var err error
 			o.Session, err = time.ParseDuration(args[1])
 			ts.Check(err)
@@ -176,6 +186,8 @@ func labCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", ts.MkAbs("token"))
 		ts.Setenv("AWS_ROLE_ARN", ts.Getenv("HOLDFAST_LAB_ROLE_CI"))
 		ts.Setenv("TG_IAM_ASSUME_ROLE", ts.Getenv("HOLDFAST_LAB_ROLE_DEPLOY"))
+	case "recreate":
+		ts.Check(recreate(l, args[1]))
 	case "calls":
 		n := 0
 		for _, c := range l.Calls() {
@@ -187,6 +199,30 @@ func labCommand(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%d calls of %s, want %s", n, args[1], args[2])
 		}
 	}
+}
+
+// recreate deletes a role and makes it anew, as the administrator.
+func recreate(l *lab.Server, name string) error {
+	env := map[string]string{}
+	for _, e := range l.Env() {
+		name, value, _ := strings.Cut(e, "=")
+		env[name] = value
+	}
+	c := iam.New(iam.Options{Region: "eu-west-1", BaseEndpoint: aws.String(l.URL()), Credentials: credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], "")})
+	ctx := context.Background()
+	got, err := c.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+	if err != nil {
+		return err
+	}
+	if _, err := c.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: &name}); err != nil {
+		return err
+	}
+	trust, err := url.QueryUnescape(*got.Role.AssumeRolePolicyDocument)
+	if err != nil {
+		return err
+	}
+	_, err = c.CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, Path: got.Role.Path, AssumeRolePolicyDocument: &trust})
+	return err
 }
 
 // busyPort is the script command `busyport NAME`: a port of 127.0.0.1 that

@@ -30,9 +30,11 @@ type File struct {
 	Path       string // empty if there is none
 	Identities []Identity
 	Units      []Unit
+	Clusters   []Cluster
 	Run        Run
 	Waivers    []finding.Waiver
 	Naming     []Naming
+	Alerts     []Alert
 }
 
 // Identity is an `identity` block.
@@ -206,3 +208,27 @@ func complaint(path string, src []byte, diags hcl.Diagnostics) error {
 	}
 	return &cure.Error{What: "the configuration can't be used", Why: why, Class: cure.Usage, Err: diags}
 }
+
+// Alert is an `alert` block: where people are told.
+type Alert struct {
+	Name           string
+	To             AlertTo
+	URL            string
+	URLVariable    string // a variable that holds the address, which is a secret
+	SecretVariable string // a variable that holds what a webhook is signed with
+	Topic          string // of SNS
+	Events         []string
+	Severity       string // the least one; empty for warning
+	Range          hcl.Range
+}
+
+// AlertTo is a kind of place.
+type AlertTo string
+
+// The places.
+const (
+	ToWebhook AlertTo = "webhook"
+	ToSlack   AlertTo = "slack"
+	ToGitHub  AlertTo = "github"
+	ToSNS     AlertTo = "sns"
+)

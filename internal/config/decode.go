@@ -26,9 +26,11 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 	content, diags := body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 		{Type: "identity", LabelNames: []string{"name"}},
 		{Type: "unit", LabelNames: []string{"path"}},
+		{Type: "cluster", LabelNames: []string{"name"}},
 		{Type: "run"},
 		{Type: "waive", LabelNames: []string{"rule"}},
 		{Type: "environment", LabelNames: []string{"name"}},
+		{Type: "alert", LabelNames: []string{"name"}},
 	}})
 	seen := map[string]hcl.Range{}
 	for _, block := range content.Blocks {
@@ -43,10 +45,18 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 			waiver, more := decodeWaive(block)
 			diags = append(diags, more...)
 			f.Waivers = append(f.Waivers, waiver)
+		case "cluster":
+			cluster, more := decodeCluster(block)
+			diags = append(diags, more...)
+			f.Clusters = append(f.Clusters, cluster)
 		case "unit":
 			unit, more := decodeUnit(block)
 			diags = append(diags, more...)
 			f.Units = append(f.Units, unit)
+		case "alert":
+			alert, more := decodeAlert(block)
+			diags = append(diags, more...)
+			f.Alerts = append(f.Alerts, alert)
 		case "identity":
 			identity, more := decodeIdentity(block)
 			diags = append(diags, more...)
@@ -60,6 +70,11 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 	for _, unit := range f.Units {
 		if _, ok := seen[unit.Identity]; !ok {
 			diags = append(diags, wrong(unit.Range, "no such identity", fmt.Sprintf("%q isn't in this file", unit.Identity)))
+		}
+	}
+	for _, c := range f.Clusters {
+		if _, ok := seen[c.Identity]; !ok && c.Identity != "" {
+			diags = append(diags, wrong(c.Range, "no such identity", fmt.Sprintf("%q isn't in this file", c.Identity)))
 		}
 	}
 	return diags

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/internal/lab/policy"
 	"github.com/holdfast/holdfast/internal/lab/s3"
 	"github.com/holdfast/holdfast/internal/lab/sigv4"
+	"github.com/holdfast/holdfast/internal/lab/sns"
 	"github.com/holdfast/holdfast/internal/lab/wire"
 )
 
@@ -218,6 +219,9 @@ func (x *exchange) permission() (action, resource string) {
 	}
 	if x.service == "logs" {
 		return "logs:" + x.req.Operation, logs.ARN(x.caller.Account, x.auth.Region, x.req.Body)
+	}
+	if x.service == "sns" {
+		return "sns:" + x.req.Operation, sns.ARN(&x.req, x.caller.Account, x.auth.Region)
 	}
 	return "sts:" + x.req.Operation, x.call.Role
 }

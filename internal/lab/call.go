@@ -14,7 +14,7 @@ import (
 type Call struct {
 	Seq       int       `json:"seq"`
 	Time      time.Time `json:"time"`    // of arrival
-	Service   string    `json:"service"` // as signatures name it: sts, iam, s3, dynamodb, eks, logs
+	Service   string    `json:"service"` // as signatures name it: sts, iam, s3, dynamodb, eks, logs, sns
 	Operation string    `json:"operation"`
 	// Principal is the caller's ARN, only if the signature was right.
 	Principal string `json:"principal,omitempty"`

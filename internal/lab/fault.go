@@ -40,6 +40,7 @@ type Fault struct {
 	// Role limits it to a role's name: the role to assume, for STS; the
 	// caller's role, elsewhere. "": every caller.
 	Role    string
+	Region  string // of the signature; "": every region
 	Kind    Kind
 	Status  int
 	Code    string
@@ -62,6 +63,7 @@ type faultJSON struct {
 	Service        string  `json:"service,omitempty"`
 	Operation      string  `json:"operation,omitempty"`
 	Role           string  `json:"role,omitempty"`
+	Region         string  `json:"region,omitempty"`
 	Kind           Kind    `json:"kind"`
 	Status         int     `json:"status,omitempty"`
 	Code           string  `json:"code,omitempty"`
@@ -82,7 +84,7 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 		return d.String()
 	}
 	return json.Marshal(faultJSON{
-		f.Service, f.Operation, f.Role, f.Kind, f.Status, f.Code, f.Message,
+		f.Service, f.Operation, f.Role, f.Region, f.Kind, f.Status, f.Code, f.Message,
 		text(f.Delay), text(f.Offset), f.Count, f.Percent, f.DuringLifetime,
 	})
 }
@@ -96,7 +98,7 @@ func (f *Fault) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*f = Fault{
-		Service: j.Service, Operation: j.Operation, Role: j.Role, Kind: j.Kind, Status: j.Status, Code: j.Code, Message: j.Message,
+		Service: j.Service, Operation: j.Operation, Role: j.Role, Region: j.Region, Kind: j.Kind, Status: j.Status, Code: j.Code, Message: j.Message,
 		Count: j.Count, Percent: j.Percent, DuringLifetime: j.DuringLifetime,
 	}
 	for _, field := range []struct {
@@ -198,7 +200,7 @@ func (s *Server) Hits() int {
 
 // target is what a fault looks at.
 type target struct {
-	service, operation, role string
+	service, operation, role, region string
 	// lived is the share of its life that the role's last session has behind
 	// it; negative if the request is no exchange, or the first.
 	lived float64
@@ -229,7 +231,7 @@ func (f *activeFault) fits(t target) bool {
 	switch {
 	case f.Count > 0 && f.hits >= f.Count:
 		return false
-	case !same(f.Service, t.service), !same(f.Operation, t.operation), !same(f.Role, t.role):
+	case !same(f.Service, t.service), !same(f.Operation, t.operation), !same(f.Role, t.role), !same(f.Region, t.region):
 		return false
 	case f.DuringLifetime > 0:
 		return t.lived >= 0 && t.lived < f.DuringLifetime

@@ -41,6 +41,7 @@ import (
 	"github.com/holdfast/holdfast/internal/lab/iam"
 	"github.com/holdfast/holdfast/internal/lab/logs"
 	"github.com/holdfast/holdfast/internal/lab/s3"
+	"github.com/holdfast/holdfast/internal/lab/sns"
 	"github.com/holdfast/holdfast/internal/lab/sts"
 )
 
@@ -94,6 +95,7 @@ type Server struct {
 	tables    *dynamo.Store
 	eks       *eks.Service
 	logs      *logs.Store
+	topics    *sns.Store
 	plane     *cluster.Plane
 	issuer    *issuer
 	limits    *limiter
@@ -184,7 +186,7 @@ func build(o Options, url string) (*Server, error) {
 	s.sts = &sts.Service{Directory: s.directory, Issuer: issuer.url, Keys: issuer.keys(), Default: o.Session}
 	s.objects = s3.NewStore(s.region)
 	s.tables = dynamo.NewStore(s.region)
-	s.logs = logs.New()
+	s.logs, s.topics = logs.New(), sns.New()
 	if s.limits, err = newLimiter(slices.Concat(world.Limits, o.Limits)); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
@@ -259,3 +261,6 @@ func (s *Server) host() string {
 	_, host, _ := strings.Cut(s.url, "://")
 	return host
 }
+
+// Published is what was published to topics of SNS, in order.
+func (s *Server) Published() []sns.Message { return s.topics.Messages() }

@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/internal/lab/logs"
 	"github.com/holdfast/holdfast/internal/lab/s3"
 	"github.com/holdfast/holdfast/internal/lab/sigv4"
+	"github.com/holdfast/holdfast/internal/lab/sns"
 	"github.com/holdfast/holdfast/internal/lab/sts"
 	"github.com/holdfast/holdfast/internal/lab/wire"
 )
@@ -210,6 +211,8 @@ func (x *exchange) routeQuery(form url.Values) error {
 	case "2010-05-08":
 		x.set("iam", operation)
 		x.call.Role = form.Get("RoleName")
+	case sns.Version:
+		x.set("sns", operation)
 	default:
 		x.set(x.scope(), operation)
 		return wire.Unsupported(fmt.Sprintf("the operation %s of version %q", operation, version))
@@ -235,6 +238,8 @@ func (x *exchange) answer() error {
 		result, err = x.server.eks.Handle(&x.req, x.caller, x.auth.Region)
 	case "logs":
 		result, err = x.server.logs.Handle(&x.req, x.caller.Account, x.auth.Region)
+	case "sns":
+		result, err = x.server.topics.Handle(&x.req, x.caller.Account, x.auth.Region)
 	case "s3":
 		result, err = x.server.objects.Handle(&x.req, x.caller.Account)
 	}
@@ -255,6 +260,8 @@ func (x *exchange) write(result any) error {
 		return wire.WriteQuery(x.writer, sts.Namespace, x.req.Operation, x.req.ID, result)
 	case "iam":
 		return wire.WriteQuery(x.writer, iam.Namespace, x.req.Operation, x.req.ID, result)
+	case "sns":
+		return wire.WriteQuery(x.writer, sns.Namespace, x.req.Operation, x.req.ID, result)
 	case "dynamodb":
 		return wire.WriteJSON(x.writer, result)
 	case "eks":
@@ -296,6 +303,8 @@ func (x *exchange) refuse(err error) {
 		wire.WriteQueryError(x.writer, sts.Namespace, x.req.ID, e)
 	case "iam":
 		wire.WriteQueryError(x.writer, iam.Namespace, x.req.ID, e)
+	case "sns":
+		wire.WriteQueryError(x.writer, sns.Namespace, x.req.ID, e)
 	case "s3":
 		wire.WriteRESTError(x.writer, x.req.HTTP, x.req.ID, s3.HostID(), e)
 	default:

@@ -72,6 +72,9 @@ func (x *exchange) sender() (account, region string, known bool) {
 
 func (x *exchange) target() target {
 	t := target{service: x.service, operation: x.req.Operation, lived: -1}
+	if x.auth != nil {
+		t.region = x.auth.Region
+	}
 	if strings.HasPrefix(x.req.Operation, "AssumeRole") {
 		t.role = x.call.Role[strings.LastIndex(x.call.Role, "/")+1:]
 		if s, ok := x.server.directory.LastIssued(x.call.Role); ok {

@@ -13,7 +13,8 @@ import (
 // User is an IAM user with one access key.
 type User struct {
 	Name string
-	Path string // "": /
+	Path string        // "": /
+	Age  time.Duration // how long ago it was created
 }
 
 // InstanceProfile is an instance profile with a role of its account.
@@ -31,6 +32,9 @@ type Fleet struct {
 	Clusters int
 	Entries  int
 	Stale    int // so many of each cluster's entries are stale
+	// Age is how long ago the entries were made. Their roles are twice as old,
+	// those of stale ones half as old.
+	Age time.Duration
 }
 
 // oneOf says that not exactly one of the alternatives is given.
@@ -54,7 +58,7 @@ func (s *Server) addUser(account string, u User, now time.Time) error {
 	if u.Path != "" && !iam.ValidPath(u.Path) {
 		return fmt.Errorf("path %q must begin and end with a slash", u.Path)
 	}
-	c, err := s.directory.PutUser(account, iam.User{Name: u.Name, Path: u.Path}, now)
+	c, err := s.directory.PutUser(account, iam.User{Name: u.Name, Path: u.Path}, now.Add(-u.Age))
 	if err != nil {
 		return err
 	}
@@ -143,11 +147,15 @@ func (s *Server) addFleet(account string, f Fleet, now time.Time) error {
 	for i := 1; i <= f.Clusters; i++ {
 		c := eks.Spec{Account: account, Region: s.region, Name: fmt.Sprintf("%s-%04d", f.Name, i), RoleARN: role}
 		for j := 1; j <= f.Entries; j++ {
-			created, err := s.directory.Copy(like, fmt.Sprintf("%s-%03d", c.Name, j), now)
+			born := now.Add(-2 * f.Age)
+			if j <= f.Stale {
+				born = now.Add(-f.Age / 2)
+			}
+			created, err := s.directory.Copy(like, fmt.Sprintf("%s-%03d", c.Name, j), born)
 			if err != nil {
 				return err
 			}
-			c.Entries = append(c.Entries, eks.EntrySpec{PrincipalARN: created.ARN, Stale: j <= f.Stale,
+			c.Entries = append(c.Entries, eks.EntrySpec{PrincipalARN: created.ARN, Stale: j <= f.Stale, Age: f.Age,
 				Policies: map[string]eks.Scope{eks.PolicyView: {Type: "cluster"}}})
 		}
 		if _, err := s.eks.Add(c, now); err != nil {

@@ -104,6 +104,8 @@ type userFile struct {
 	Name  string    `hcl:"name,label"`
 	Range hcl.Range `hcl:",def_range"`
 	Path  string    `hcl:"path,optional"`
+	Age   string    `hcl:"age,optional"`
+	Since hcl.Range `hcl:"age,attr_value_range"`
 }
 
 type profileFile struct {
@@ -119,18 +121,20 @@ type fleetFile struct {
 	Clusters int       `hcl:"clusters"`
 	Entries  int       `hcl:"entries"`
 	Stale    int       `hcl:"stale,optional"`
+	Age      string    `hcl:"age,optional"`
+	Since    hcl.Range `hcl:"age,attr_value_range"`
 }
 
 // kubernetes puts what an account holds for EKS into the account.
 func (a accountFile) kubernetes(into *Account, duration func(string, hcl.Range) time.Duration) error {
 	for _, u := range a.Users {
-		into.Users = append(into.Users, User{Name: u.Name, Path: u.Path})
+		into.Users = append(into.Users, User{Name: u.Name, Path: u.Path, Age: duration(u.Age, u.Since)})
 	}
 	for _, p := range a.Profiles {
 		into.Profiles = append(into.Profiles, InstanceProfile{Name: p.Name, Path: p.Path, Role: p.Role})
 	}
 	for _, f := range a.Fleets {
-		into.Fleets = append(into.Fleets, Fleet{Name: f.Name, Clusters: f.Clusters, Entries: f.Entries, Stale: f.Stale})
+		into.Fleets = append(into.Fleets, Fleet{Name: f.Name, Clusters: f.Clusters, Entries: f.Entries, Stale: f.Stale, Age: duration(f.Age, f.Since)})
 	}
 	for _, c := range a.Clusters {
 		spec, err := c.spec(a.ID, duration)

@@ -1,0 +1,201 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/access"
+	"github.com/holdfast/holdfast/internal/cure"
+	"github.com/holdfast/holdfast/internal/ledger"
+	"github.com/holdfast/holdfast/internal/precedence"
+	"github.com/holdfast/holdfast/internal/report"
+	"github.com/holdfast/holdfast/internal/source"
+)
+
+// AccessRequest says which clusters are meant, and how they are looked at.
+type AccessRequest struct {
+	Request
+	Clusters   []string // globs of names; none for all
+	Role       string   // to assume, with config.AccountPlace for each of Accounts
+	ExternalID string   // for Role
+	Accounts   []string
+	Regions    []string
+
+	Ledger        string // a file; NoLedger for none
+	Full          bool
+	IgnoreAWSAuth bool
+	Propagation   time.Duration
+	Rate          float64
+	Timeout       time.Duration
+	// Progress is told how far a scan is; it may be nil.
+	Progress func(AccessProgress)
+
+	only func(account, principal string) bool // nil for all entries
+}
+
+// AccessProgress is how far a scan is.
+type AccessProgress = access.Progress
+
+// DefaultPropagation is how long IAM is given to tell everybody of a change.
+const DefaultPropagation = access.Propagation
+
+// NoLedger is the name of the ledger that isn't kept.
+const NoLedger = "none"
+
+// AccessScan judges the entries of all the clusters that are meant. What it
+// found before an interrupt is returned as well.
+func AccessScan(ctx context.Context, req AccessRequest, p Process) (report.Access, error) {
+	f, err := newFleet(ctx, req, p)
+	if err != nil {
+		return report.Access{}, err
+	}
+	defer f.close()
+	found, err := f.scan(ctx, req)
+	return found.Access, err
+}
+
+// scan looks at all of a fleet, and keeps what the ledger should know.
+func (f *fleet) scan(ctx context.Context, req AccessRequest) (access.Result, error) {
+	// A scan makes much garbage beside what it keeps, and so does what writes
+	// its report: this process does nothing else.
+	debug.SetGCPercent(25)
+	book := f.ledger(req)
+	s := access.Scan{
+		Sites: f.sites, Directories: f.directories, Unseen: f.unseen, Window: req.Propagation, Now: time.Now,
+		Full: req.Full, NoAWSAuth: req.IgnoreAWSAuth, Progress: req.Progress, Only: req.only,
+	}
+	if book.Path != "" {
+		known, err := book.Load()
+		if err != nil {
+			return access.Result{}, &cure.Error{What: "the ledger can't be read", Why: []string{err.Error()},
+				Cure: "look at it, and move it away if it isn't needed; the next scan begins another", Err: err}
+		}
+		s.Known = known
+	}
+	found := s.Run(ctx)
+	found.Calls = f.aws.Calls()
+	if book.Path == "" {
+		return found, nil
+	}
+	// What was learned before an interrupt is worth keeping too.
+	if err := book.Append(context.WithoutCancel(ctx), found.Observed); err != nil {
+		return found, &cure.Error{What: "the ledger can't be written", Why: []string{err.Error()}, Cure: "name another with --ledger FILE, or none with --ledger none", Err: err}
+	}
+	return found, nil
+}
+
+func (f *fleet) ledger(req AccessRequest) ledger.File {
+	switch req.Ledger {
+	case NoLedger:
+		return ledger.File{}
+	case "":
+		return ledger.File{Path: filepath.Join(stateHome(precedence.NewEnv(f.proc.Environ), f.proc.Home), ledger.FileName)}
+	}
+	if filepath.IsAbs(req.Ledger) {
+		return ledger.File{Path: req.Ledger}
+	}
+	return ledger.File{Path: filepath.Join(f.proc.Dir, req.Ledger)}
+}
+
+// AccessExplain tells the story of one entry, by name or ARN of its principal.
+// With probe it becomes the principal and asks the cluster.
+func AccessExplain(ctx context.Context, req AccessRequest, cluster, principal string, probe bool, p Process) (report.AccessStory, error) {
+	req.Clusters, req.Full = []string{cluster}, true
+	req.only = func(account, arn string) bool { return access.Means(principal, account, arn) }
+	f, err := newFleet(ctx, req, p)
+	if err != nil {
+		return report.AccessStory{}, err
+	}
+	defer f.close()
+	found, err := f.scan(ctx, req)
+	if err != nil {
+		return report.AccessStory{}, err
+	}
+	var where []string
+	for _, c := range found.Clusters {
+		for _, e := range c.Entries {
+			facts := found.Facts[access.Key{Cluster: c.ARN, Principal: e.Principal}]
+			if probe {
+				seen, err := f.probe(ctx, c, facts)
+				if err != nil {
+					return report.AccessStory{}, &cure.Error{What: "can't ask the cluster as " + e.Principal, Why: []string{oneLine(err)}, Cure: "leave --probe out", Err: err}
+				}
+				facts.Log = append(facts.Log, seen)
+				e = access.Rejudge(e, facts)
+			}
+			return access.Story(c, e, facts), nil
+		}
+		where = append(where, c.Account+" "+c.Region)
+	}
+	for _, u := range found.Unseen {
+		where = append(where, u.What+" of "+u.Account+" "+u.Region+" couldn't be looked at: "+u.Why)
+	}
+	if len(found.Clusters) == 0 {
+		return report.AccessStory{}, &cure.Error{What: "there is no cluster " + cluster + " where this looked", Why: where, Cure: "name its region and account:  --region eu-west-1"}
+	}
+	return report.AccessStory{}, &cure.Error{What: "cluster " + cluster + " has no entry for " + principal, Why: where,
+		Cure: "list them:  holdfast access map " + cluster}
+}
+
+// AccessVerify scans until every entry lets its principal in, or wait is over.
+func AccessVerify(ctx context.Context, req AccessRequest, wait time.Duration, p Process, tell func(string)) (report.Access, error) {
+	f, err := newFleet(ctx, req, p)
+	if err != nil {
+		return report.Access{}, err
+	}
+	defer f.close()
+	for until := time.Now().Add(wait); ; {
+		found, err := f.scan(ctx, req)
+		left := time.Until(until)
+		if err != nil || found.Findings() == 0 && !found.Incomplete() && !found.Unwell() || left <= 0 || ctx.Err() != nil {
+			return found.Access, err
+		}
+		tell(fmt.Sprintf("%d entries aren't live yet; looking again for %s", found.Findings()+found.Count(report.Suspect, report.Unknown), left.Round(time.Second)))
+		if sleep(ctx, min(left, verifyEvery)) != nil {
+			return found.Access, nil
+		}
+	}
+}
+
+// verifyEvery is how often a cluster is looked at while somebody waits.
+const verifyEvery = 5 * time.Second
+
+// probe becomes a principal and asks a cluster who it is.
+func (f *fleet) probe(ctx context.Context, c report.AccessCluster, facts access.Facts) (access.Sighting, error) {
+	none := access.Sighting{}
+	in, ok := f.in(c.Account)
+	if !ok || !access.Probeable(facts) {
+		return none, errors.New("only roles with entries of type STANDARD or FARGATE_LINUX can be tried: entries for machines refuse whoever isn't one")
+	}
+	who := resolved{name: in.chain.name + " as " + facts.Principal, plan: in.chain.plan, region: in.chain.region}
+	session := source.SessionName("holdfast", f.proc.User, f.proc.Host)
+	who.plan.Roles = append(slices.Clone(who.plan.Roles), source.Role{ARN: facts.Principal, SessionName: session})
+	chain, err := f.service.chain(ctx, who)
+	if err != nil {
+		return none, err
+	}
+	if err := chain.ready(ctx); err != nil {
+		return none, err
+	}
+	for _, s := range f.sites {
+		if s.Account != c.Account || s.Region != c.Region {
+			continue
+		}
+		described, err := s.EKS.Cluster(ctx, c.Name)
+		if err != nil {
+			return none, err
+		}
+		k, err := around{who: chain.last()}.cluster(ctx, described)
+		if err != nil {
+			return none, err
+		}
+		granted, err := k.LetsIn(ctx)
+		return access.Sighting{At: time.Now(), ID: facts.Owner.ID, Granted: granted, Probe: true}, err
+	}
+	return none, errors.New("the cluster's place wasn't entered")
+}
