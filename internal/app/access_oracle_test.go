@@ -50,7 +50,7 @@ func entryDimensions() []pairwise.Dimension {
 
 // entryRows are the pairwise ones, and as many again with every permission, so
 // that not most of them end in UNKNOWN.
-func entryRows() []map[string]string {
+func entryRows() []pairwise.Row {
 	dims := entryDimensions()
 	out := pairwise.Rows(dims)
 	dims = slices.DeleteFunc(dims, func(d pairwise.Dimension) bool { return d.Name == "permission" })
@@ -61,7 +61,7 @@ func entryRows() []map[string]string {
 	for _, mode := range []string{"API", "API_AND_CONFIG_MAP"} { // the story itself, whatever the generator does
 		for _, rows := range []string{"none", "row", "account"} {
 			for _, cause := range []string{"none", "recreated"} {
-				out = append(out, map[string]string{"principal": "role with a path", "type": "EC2_LINUX", "cause": cause, "timing": "apart",
+				out = append(out, pairwise.Row{"principal": "role with a path", "type": "EC2_LINUX", "cause": cause, "timing": "apart",
 					"mode": mode, "aws-auth": rows, "permission": "all", "ledger": "none", "log": "off"})
 			}
 		}

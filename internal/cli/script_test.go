@@ -66,7 +66,7 @@ func terraform() int {
 		fmt.Println("terraform_data.a: Creating...")
 		fmt.Println("terraform_data.a: Creation complete after 12s [id=1]")
 		return 0
-	case len(args) > 0 && args[0] == "show":
+	case len(args) > 1 && args[0] == "show":
 		b, err := os.ReadFile(os.Getenv("SHOWN"))
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "this plan was made by somebody else")

@@ -32,9 +32,9 @@ type File struct {
 	Units      []Unit
 	Clusters   []Cluster
 	Run        Run
+	Alerts     []Alert
 	Waivers    []finding.Waiver
 	Naming     []Naming
-	Alerts     []Alert
 }
 
 // Identity is an `identity` block.

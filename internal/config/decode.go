@@ -28,15 +28,19 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 		{Type: "unit", LabelNames: []string{"path"}},
 		{Type: "cluster", LabelNames: []string{"name"}},
 		{Type: "run"},
+		{Type: "alert", LabelNames: []string{"name"}},
 		{Type: "waive", LabelNames: []string{"rule"}},
 		{Type: "environment", LabelNames: []string{"name"}},
-		{Type: "alert", LabelNames: []string{"name"}},
 	}})
 	seen := map[string]hcl.Range{}
 	for _, block := range content.Blocks {
 		switch block.Type {
 		case "run":
 			diags = append(diags, f.Run.decode(block)...)
+		case "cluster":
+			cluster, more := decodeCluster(block)
+			diags = append(diags, more...)
+			f.Clusters = append(f.Clusters, cluster)
 		case "environment":
 			naming, more := decodeNaming(block)
 			diags = append(diags, more...)
@@ -45,10 +49,6 @@ func (f *File) decode(body hcl.Body) hcl.Diagnostics {
 			waiver, more := decodeWaive(block)
 			diags = append(diags, more...)
 			f.Waivers = append(f.Waivers, waiver)
-		case "cluster":
-			cluster, more := decodeCluster(block)
-			diags = append(diags, more...)
-			f.Clusters = append(f.Clusters, cluster)
 		case "unit":
 			unit, more := decodeUnit(block)
 			diags = append(diags, more...)
