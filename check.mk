@@ -1,7 +1,7 @@
 # What has to be right before anybody looks at a change: make check.
 # It needs Go, make and git; what Go hasn't got yet, its module proxy gives.
 
-modules   := . tools tools/lint judge/authenticator judge/provider judge/sarif
+modules   := . tools tools/lint tools/time judge/authenticator judge/provider judge/sarif
 tags      := slow clients
 platforms := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 sources    = $(shell git ls-files --cached --others --exclude-standard '*.go')

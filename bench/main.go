@@ -74,6 +74,7 @@ func measure(ctx context.Context, only string) (bool, error) {
 		{"serving 64 connections while STS hangs", func(ctx context.Context) []row { return b.serving(ctx, true) }},
 		{"sitting idle", b.idle},
 		{"looking at the binary", func(context.Context) []row { return b.binary() }},
+		{"rescuing a hundred units", b.rescue},
 		{"scanning a fleet of clusters, twice (two minutes)", b.fleet},
 	}
 	if only != "" {

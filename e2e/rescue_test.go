@@ -599,3 +599,85 @@ alert "slow" {
 		t.Errorf("the last notice: %s", last)
 	}
 }
+
+// What iam-policy rescue prints is enough, and without its parts it isn't.
+func TestLeastPrivilegeOfARescue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, session)
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.write("main.tf", code("use_lockfile = true\n dynamodb_table = \"holdfast-locks\"\n max_retries = 1", 8*time.Second))
+	w.lose(env)
+	w.trust(true)
+	var printed struct {
+		Needs []struct {
+			Policy struct {
+				Version   string
+				Statement []map[string]any
+			} `json:"identity_policy"`
+		}
+	}
+	w.must(json.Unmarshal([]byte(w.printed(env, "holdfast", "iam-policy", "rescue")), &printed))
+	policy := printed.Needs[0].Policy
+	whole := policy.Statement
+	try := func() (string, int) {
+		b, err := json.Marshal(policy)
+		w.must(err)
+		w.write("holdfast.hcl", fmt.Sprintf("identity \"least\" {\n  from = \"irsa\"\n  role %q {\n    policy = %q\n  }\n}\n", w.env["HOLDFAST_LAB_ROLE_DEPLOY"], b))
+		return w.output(w.pod(""), "holdfast", "state", "rescue", "--identity", "least")
+	}
+	for i := range whole {
+		if resource := fmt.Sprint(whole[i]["Resource"]); strings.HasSuffix(resource, ".rescue/*") || !strings.Contains(resource, "/") {
+			continue // for copies, and for what isn't there
+		}
+		policy.Statement = append(append([]map[string]any{}, whole[:i]...), whole[i+1:]...)
+		if out, exit := try(); exit == 0 {
+			t.Errorf("without %v it works:\n%s", whole[i], out)
+		}
+	}
+	policy.Statement = whole
+	if out, exit := try(); exit != 0 {
+		t.Errorf("exit %d\n%s", exit, out)
+	}
+	w.checkState(3)
+}
+
+// The same with a real provider, which honours its context: what it was making
+// is in no state, and is named.
+func TestWithdrawnTrustDrainsAProvider(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("sh", "../tools/provider-time").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, 8*time.Second)
+	w.write("mirror.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", strings.TrimSpace(string(out))))
+	w.env["TF_CLI_CONFIG_FILE"] = filepath.Join(w.dir, "mirror.tfrc")
+	w.write("main.tf", strings.Split(code("use_lockfile = true", 0), "resource ")[0]+`
+terraform {
+  required_providers {
+    time = { source = "hashicorp/time" }
+  }
+}
+resource "time_sleep" "slow" {
+  count           = 3
+  create_duration = "90s"
+}
+`)
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	_, said, wait := w.underWay(env, "run", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	w.trust(false)
+	if exit := wait(); exit != 1 {
+		t.Errorf("exit %d", exit)
+	}
+	if !strings.Contains(said.String(), "context canceled") || w.locked(stateKey) || len(w.refusedForExpiry()) > 0 {
+		t.Errorf("locked %v, refused %v, said:\n%s", w.locked(stateKey), w.refusedForExpiry(), said)
+	}
+	r := w.report()
+	if len(r.Drained) != 1 || len(r.Drained[0].Missing) != 3 || len(r.Drained[0].Tainted) != 0 || r.ExitCode != 1 {
+		t.Errorf("%+v", r.Drained)
+	}
+	if !strings.Contains(said.String(), "import 'time_sleep.slow[1]' ID") {
+		t.Errorf("said:\n%s", said)
+	}
+}

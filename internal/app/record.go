@@ -75,3 +75,17 @@ func (r *rescuer) recorded(dir string) (record, bool) {
 	}
 	return record{}, false
 }
+
+// alone are the directories whose keeper didn't live to settle them.
+func (r *rescuer) alone() (dirs []string) {
+	for _, home := range r.homes {
+		names, _ := filepath.Glob(filepath.Join(filepath.Dir(home), "running", "*.json")) // none: none is there
+		for _, name := range names {
+			var rec record
+			if b, err := os.ReadFile(name); err == nil && json.Unmarshal(b, &rec) == nil {
+				dirs = append(dirs, rec.Dir)
+			}
+		}
+	}
+	return dirs
+}

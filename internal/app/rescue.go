@@ -84,7 +84,7 @@ type trace struct {
 // if there is nothing to say. An error means that nothing could be recorded, so
 // that nothing was done.
 func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Rescue, error) {
-	unlock, err := r.alone(w.dir)
+	unlock, err := r.exclude(w.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +115,10 @@ func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Res
 	d := rescue.Decide(f)
 	out := told(f, d)
 	switch left := rescue.Left(before, w.dir, content); {
-	case d.Quiet() && len(unfinished) == 0:
-		return nil, nil
 	case t.look:
 		return out, nil
+	case d.Quiet() && len(unfinished) == 0:
+		return nil, nil
 	case d.State == rescue.Foreign && !d.Acts():
 		return out, nil
 	case left != nil && (d.State == rescue.Refuse || d.State == rescue.Keep) && d.Digest != rescue.Repair:
@@ -205,8 +205,8 @@ func (r *rescuer) engineOf(dir string) (name, path string) {
 	return "", ""
 }
 
-// alone keeps two rescues of one directory apart.
-func (r *rescuer) alone(dir string) (unlock func(), err error) {
+// exclude keeps two rescues of one directory apart.
+func (r *rescuer) exclude(dir string) (unlock func(), err error) {
 	name := "holdfast-" + state.Digest([]byte(r.who + dir))[:16] + ".lock"
 	unlock, ok, err := durable.TryLock(filepath.Join(os.TempDir(), name))
 	if err == nil && !ok {

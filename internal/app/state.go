@@ -217,8 +217,8 @@ func (s *settling) only(ctx context.Context, dir string) (name, path string, err
 }
 
 // directories are those that were named, as far as Terraform was initialised
-// there, all below them in which a state lies that wasn't uploaded, and those
-// whose rescue was killed.
+// there, and all below them in which a state lies that wasn't uploaded, whose
+// rescue was killed, or whose keeper was.
 func (r *rescuer) directories(named []string, here string, env precedence.Env) ([]string, error) {
 	if len(named) == 0 {
 		named = []string{here}
@@ -258,18 +258,16 @@ func (r *rescuer) directories(named []string, here string, env precedence.Env) (
 		if err != nil {
 			return nil, &cure.Error{What: "can't look for states below " + name, Why: []string{err.Error()}, Err: err}
 		}
+		below := func(dir string) bool { return dir == root || strings.HasPrefix(dir, root+string(filepath.Separator)) }
 		for _, j := range journals {
-			if dir := rescue.DirOf(j); dir == root || strings.HasPrefix(dir, root+string(filepath.Separator)) {
-				if _, _, ended := j.Outcome(); !ended {
-					add(dir)
-				}
+			if _, _, ended := j.Outcome(); !ended && below(rescue.DirOf(j)) {
+				add(rescue.DirOf(j))
 			}
 		}
-	}
-	if len(all) == 0 {
-		return nil, &cure.Error{
-			What: "no Terraform was initialised in " + strings.Join(named, ", ") + ", and no " + state.FileName + " lies below",
-			Cure: "name the directory that Terraform worked in; Terragrunt's is below .terragrunt-cache", Class: cure.Usage,
+		for _, dir := range r.alone() {
+			if below(dir) {
+				add(dir)
+			}
 		}
 	}
 	return all, nil

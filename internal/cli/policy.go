@@ -17,7 +17,7 @@ func policyCommand(p app.Process) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(runPolicyCommand(p), accessPolicyCommand(p, "scan", "what judging access entries needs", `Prints what access scan, explain, map, verify and backup need in each account. In a
+	cmd.AddCommand(rescuePolicyCommand(p), runPolicyCommand(p), accessPolicyCommand(p, "scan", "what judging access entries needs", `Prints what access scan, explain, map, verify and backup need in each account. In a
 cluster whose authentication mode is API_AND_CONFIG_MAP they also read the
 ConfigMap aws-auth, for which the cluster itself must let them: an access entry
 with AmazonEKSAdminViewPolicy will do, and without it --ignore-aws-auth.`, false),
@@ -78,6 +78,36 @@ be filled in (docs/JSON.md has the form).`,
 				return usage(cmd, err)
 			}
 			policy, err := app.RunPolicy(req, p)
+			if err != nil {
+				return err
+			}
+			return view.JSON(p.Stdout, policy)
+		},
+	}
+	cmd.Flags().SortFlags = false
+	who.bind(cmd.Flags(), &req)
+	return cmd
+}
+
+func rescuePolicyCommand(p app.Process) *cobra.Command {
+	var req app.Request
+	var who identityFlags
+	cmd := &cobra.Command{
+		Use:   "rescue [flags] [DIR]",
+		Short: "what state rescue and unlock need in a directory",
+		Long: `Prints what state rescue and state unlock must be allowed for the state of DIR,
+as far as init wrote down where it lies. Terraform itself needs no more of it for
+the push. Nobody is asked; what isn't known stands there in capitals.`,
+		Example: "  holdfast iam-policy rescue live/payments/rds",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := fromEnvironment(cmd, precedence.NewEnv(p.Environ)); err != nil {
+				return err
+			}
+			if err := who.apply(&req); err != nil {
+				return usage(cmd, err)
+			}
+			policy, err := app.RescuePolicy(req, append(args, ".")[0], p)
 			if err != nil {
 				return err
 			}

@@ -74,6 +74,9 @@ func (s *settle) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	}
+	if s.output == "text" && len(all.Directories) == 0 {
+		view.NothingToRescue(s.p.Stdout, args)
+	}
 	if code := verdict(all, s.req.Look); code != 0 {
 		return &exit{code: int(code)}
 	}

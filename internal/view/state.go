@@ -28,6 +28,15 @@ func Rescue(w io.Writer, r report.Rescue, look bool) {
 	}
 }
 
+// NothingToRescue says what was looked for, and where.
+func NothingToRescue(w io.Writer, dirs []string) {
+	where := "here"
+	if len(dirs) > 0 {
+		where = "in " + strings.Join(dirs, ", ")
+	}
+	write(w, paragraph("", "nothing to rescue: no Terraform was initialised "+where+", no errored.tfstate lies below, and no run ended there without its keeper"))
+}
+
 func sideBySide(w io.Writer, r report.Rescue) {
 	row := func(name, format string, args ...any) {
 		write(w, fmt.Sprintf("  %-8s %s\n", name, fmt.Sprintf(format, args...)))
