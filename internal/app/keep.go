@@ -46,6 +46,9 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 				" passes no signal on: put exec in front of holdfast, or make it the shell of the step (docs/STATE.md)")
 		}
 	}
+	if where := ephemeral(j.env, j.proc.Home); where != "" && all.file.Run.RescueTo == "" {
+		j.note(event.Notice, Noted, "a state that can't be uploaded would be kept in "+where+", and lost with it; name a place that stays: rescue_to in the run block of holdfast.hcl")
+	}
 	k := &keeping{job: j, all: all, run: who, service: newService(ctx, j.proc, j.event), began: rep.Began, stop: make(chan struct{})}
 	k.guard = newGuard(k)
 	k.alerting()

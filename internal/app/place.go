@@ -50,10 +50,23 @@ func surroundingPlace(command []string, p Process, env precedence.Env) (doctor.P
 			place.NotWritable = append(place.NotWritable, dir)
 		}
 	}
-	if place.KubernetesPod && env["XDG_STATE_HOME"] == "" {
-		place.EphemeralState = filepath.Join(p.Home, ".local", "state", "holdfast") + " in a pod"
-	}
+	place.EphemeralState = ephemeral(env, p.Home)
 	return place, unseen
+}
+
+// ephemeral is the directory for state where it goes with the pod or the hosted
+// runner that it is on; empty if it doesn't, or if the user chose it.
+func ephemeral(env precedence.Env, home string) string {
+	if env["XDG_STATE_HOME"] != "" {
+		return ""
+	}
+	switch {
+	case env["KUBERNETES_SERVICE_HOST"] != "":
+		return stateHome(env, home) + " in a pod"
+	case env["RUNNER_ENVIRONMENT"] == "github-hosted":
+		return stateHome(env, home) + " on a hosted runner"
+	}
+	return ""
 }
 
 // terragruntRole is the role that Terragrunt will assume, in its own order:

@@ -178,6 +178,7 @@ func packages() map[string]place {
 			"github.com/aws/aws-sdk-go-v2/credentials": "the naive scan, for comparison",
 			"github.com/aws/aws-sdk-go-v2/service/eks": "the naive scan, for comparison",
 			"github.com/aws/aws-sdk-go-v2/service/iam": "the naive scan, for comparison",
+			"github.com/aws/aws-sdk-go-v2/service/s3":  "states to rescue",
 		}},
 
 		"internal/archtest": {layer: tests},
