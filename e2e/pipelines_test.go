@@ -277,7 +277,7 @@ func TestWhatIsSaved(t *testing.T) {
 // a process that writes.
 func TestNoUnitStartsAfterADrain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 8*time.Second)
+	w := newWorld(t, 12*time.Second)
 	env := w.pod("")
 	env["HOLDFAST_ROLE_ARN"] = w.env["HOLDFAST_LAB_ROLE_DEPLOY"]
 	var units []string

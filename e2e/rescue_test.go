@@ -101,7 +101,7 @@ func TestWithdrawnTrustDrains(t *testing.T) {
 	for name, backend := range backends() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 8*time.Second)
+			w := newWorld(t, 12*time.Second)
 			w.write("main.tf", code(backend, 90*time.Second))
 			env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
 			w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
@@ -649,7 +649,7 @@ func TestWithdrawnTrustDrainsAProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, 8*time.Second)
+	w := newWorld(t, 12*time.Second)
 	w.write("mirror.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", strings.TrimSpace(string(out))))
 	w.env["TF_CLI_CONFIG_FILE"] = filepath.Join(w.dir, "mirror.tfrc")
 	w.write("main.tf", strings.Split(code("use_lockfile = true", 0), "resource ")[0]+`
@@ -679,5 +679,46 @@ resource "time_sleep" "slow" {
 	}
 	if !strings.Contains(said.String(), "import 'time_sleep.slow[1]' ID") {
 		t.Errorf("said:\n%s", said)
+	}
+}
+
+// Under an agent a later step's Terraform is looked after as under a run: it is
+// stopped in time, and what it left half made is on the agent's record.
+func TestAgentStopsInTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 12*time.Second)
+	w.write("github-env", "")
+	w.write("main.tf", code("use_lockfile = true", 90*time.Second))
+	env := w.without("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+	env["GITHUB_ACTIONS"], env["GITHUB_ENV"] = "true", filepath.Join(w.dir, "github-env")
+	env["ACTIONS_ID_TOKEN_REQUEST_URL"], env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = w.githubTokens(), "request-token"
+	w.succeed(env, "sh", "-c", "holdfast agent start --role-arn $HOLDFAST_LAB_ROLE_CI --role-arn $HOLDFAST_LAB_ROLE_DEPLOY --github-env")
+	b, err := os.ReadFile(filepath.Join(w.dir, "github-env"))
+	w.must(err)
+	for line := range strings.SplitSeq(strings.TrimSpace(string(b)), "\n") {
+		name, value, _ := strings.Cut(line, "=")
+		env[name] = value
+	}
+	defer func() { // the test's own context has ended by then
+		_ = w.afterwards(env, "holdfast", "agent", "stop").Run()
+	}()
+	w.succeed(env, "tofu", "init", "-no-color")
+	_, said, wait := w.underWay(env, "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	w.trust(false)
+	if exit := wait(); exit != 1 {
+		t.Errorf("exit %d", exit)
+	}
+	_, _, text := w.state(stateKey)
+	if strings.Count(text, `"tainted"`) != 3 || w.locked(stateKey) {
+		t.Errorf("locked %v, the state:\n%s\nsaid:\n%s", w.locked(stateKey), text, said)
+	}
+	lists, err := filepath.Glob(filepath.Join(w.dir, ".local", "state", "holdfast", "drained", "*.json"))
+	if err != nil || len(lists) != 1 {
+		t.Fatalf("%v, %v", lists, err)
+	}
+	list, err := os.ReadFile(lists[0])
+	w.must(err)
+	if strings.Count(string(list), `"terraform_data.slow[`) != 3 {
+		t.Errorf("the list:\n%s", list)
 	}
 }

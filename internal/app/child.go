@@ -34,7 +34,7 @@ func (j *job) supervise(rep *report.Run, env precedence.Env, dir *private.Dir, l
 		Spool:      dir.Create, Interrupt: interrupt,
 	}
 	hooks := supervise.Hooks{Notice: func(text string) { j.note(event.Notice, Noted, text) }, Signalled: j.signalled}
-	var watch operations
+	watch := &operations{}
 	if terraform {
 		watch = j.watch(&command, dir)
 		watch.progressed = list.Progressed

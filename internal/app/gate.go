@@ -23,8 +23,10 @@ import (
 
 // GateRequest is what somebody asked of `holdfast gate`.
 type GateRequest struct {
-	Plan   string // a file, or - for standard input
-	Engine string // the program that shows a saved plan; found if empty
+	Plan   string        // a file, or - for standard input
+	Engine string        // the program that shows a saved plan; found if empty
+	Live   bool          // ask clusters which entries they hold
+	Access AccessRequest // who asks, and which clusters
 }
 
 // Gate judges a plan.
@@ -44,7 +46,12 @@ func Gate(ctx context.Context, req GateRequest, p Process) (finding.Report, erro
 	}
 	var unread []string
 	facts.Drained, unread = drainedHere(p, env)
+	var unseen []finding.Unknown
+	if facts.Live, unseen, err = live(ctx, req, p, env, facts); err != nil {
+		return finding.Report{}, err
+	}
 	findings, unknown := gate.Judge(facts)
+	unknown = append(unknown, unseen...)
 	for _, path := range unread {
 		unknown = append(unknown, finding.Unknown{Subject: path, Why: "what a stopped run left tainted can't be read"})
 	}

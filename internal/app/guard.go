@@ -135,6 +135,7 @@ func (w *guarded) lookBefore(ctx context.Context) {
 	}
 	if err != nil {
 		w.run.Before.Problem = err.Error()
+		w.digests = true // for all that is known
 	}
 }
 

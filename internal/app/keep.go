@@ -123,9 +123,6 @@ func (k *keeping) supervise(ctx context.Context, rep *report.Run, env precedence
 	rep.Identity.Name = identity
 	var list listed
 	if k.engine != "" {
-		if k.req.Deliver == DeliverEnv {
-			identity = ""
-		}
 		ticket, err := k.link.Begin(ctx, k.process(os.Getpid(), env, identity))
 		if err != nil {
 			return err

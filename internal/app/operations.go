@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -20,25 +21,31 @@ import (
 // output where it passes through our hands, else from a JSON log that OpenTofu
 // writes beside what it shows on the terminal.
 type operations struct {
-	human    *log.Reader
-	jsonFile string
-
+	jsonFile   string
 	progressed func(link.Progress) // told at most once a second; may be nil
-	told       time.Time
+
+	mu    sync.Mutex
+	human *log.Reader
+	due   *time.Timer // of what isn't told yet
+	told  time.Time   // when it was told last
+	as    time.Time   // how far it had come then
 }
 
+// tellEvery is how often a keeper is told how far a process has come.
+const tellEvery = time.Second
+
 // watch settles the way and adds the argument that the second one needs.
-func (j *job) watch(c *supervise.Command, dir *private.Dir) operations {
+func (j *job) watch(c *supervise.Command, dir *private.Dir) *operations {
 	if c.OwnSession && !term.IsTerminal(int(j.proc.Stdout.Fd())) {
-		return operations{human: log.Human(time.Now)}
+		return &operations{human: log.Human(time.Now)}
 	}
 	verb := slices.Index(c.Args, subcommand(c.Args))
 	if verb < 0 || !slices.Contains([]string{"apply", "destroy"}, c.Args[verb]) || j.ownJSON(c.Args) || !j.writesJSONInto(c) {
-		return operations{}
+		return &operations{}
 	}
 	file := dir.Path("log.json")
 	c.Args = slices.Insert(slices.Clone(c.Args), verb+1, "-json-into="+file)
-	return operations{jsonFile: file}
+	return &operations{jsonFile: file}
 }
 
 // ownJSON reports whether the user has JSON output already, with which another
@@ -65,24 +72,41 @@ func (o *operations) take(part []byte) {
 	if o.human == nil {
 		return
 	}
-	before := o.human.Last()
+	o.mu.Lock()
 	_, _ = o.human.Write(part) // never fails
 	now := time.Now()
-	if o.progressed == nil || o.human.Last().Equal(before) || now.Sub(o.told) < time.Second {
-		return
+	changed := o.progressed != nil && !o.human.Last().Equal(o.as)
+	wait := tellEvery - now.Sub(o.told)
+	if changed && wait > 0 && o.due == nil {
+		o.due = time.AfterFunc(wait, o.progress)
 	}
-	o.told = now
-	p := link.Progress{Worked: o.human.Last(), InFlight: o.human.InFlight()}
+	o.mu.Unlock()
+	if changed && wait <= 0 {
+		o.progress()
+	}
+}
+
+// progress tells the keeper how far the process has come.
+func (o *operations) progress() {
+	o.mu.Lock()
+	o.due, o.told, o.as = nil, time.Now(), o.human.Last()
+	p := link.Progress{Worked: o.as, InFlight: o.human.InFlight()}
 	for _, op := range o.human.Operations() {
 		if op.Action == "create" && !op.Failed {
 			p.Made = append(p.Made, op.Address)
 		}
 	}
+	o.mu.Unlock()
 	o.progressed(p)
 }
 
 // tell adds what was learnt to the end of a process.
 func (o *operations) tell(end *link.End) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.due != nil {
+		o.due.Stop()
+	}
 	reader := o.human
 	if o.jsonFile != "" {
 		reader = log.JSON(time.Now)

@@ -44,13 +44,6 @@ findings (notes don't count), 4 if there are none but a file couldn't be read.`,
 			if err := checkFormat(cmd, output); err != nil {
 				return err
 			}
-			if undo {
-				paths, err := app.UndoLint(p)
-				for _, path := range paths {
-					fmt.Fprintln(p.Stdout, "put back:", path)
-				}
-				return err
-			}
 			if req.Accept && req.Baseline == "" {
 				return usage(cmd, errors.New("--accept needs --baseline FILE"))
 			}
@@ -61,14 +54,10 @@ findings (notes don't count), 4 if there are none but a file couldn't be read.`,
 			if fix {
 				req.Agree = func(changes []app.Change) bool { return agree(p, changes, yes) }
 			}
-			found, err := app.Lint(req, p)
-			if err != nil {
-				return err
+			if undo {
+				return undoLint(p)
 			}
-			for _, c := range found.Fixed {
-				fmt.Fprintf(p.Stderr, "holdfast: fixed %s\n", strings.Join(c.Rules, ", "))
-			}
-			return showFindings(p, output, found.Report)
+			return lintAndShow(p, req, output)
 		},
 	}
 	f := cmd.Flags()
@@ -80,6 +69,25 @@ findings (notes don't count), 4 if there are none but a file couldn't be read.`,
 	f.BoolVar(&req.Accept, "accept", false, "write what is found into the baseline")
 	bindFormat(cmd, &output)
 	return cmd
+}
+
+func lintAndShow(p app.Process, req app.LintRequest, output string) error {
+	found, err := app.Lint(req, p)
+	if err != nil {
+		return err
+	}
+	for _, c := range found.Fixed {
+		fmt.Fprintf(p.Stderr, "holdfast: fixed %s\n", strings.Join(c.Rules, ", "))
+	}
+	return showFindings(p, output, found.Report)
+}
+
+func undoLint(p app.Process) error {
+	paths, err := app.UndoLint(p)
+	for _, path := range paths {
+		fmt.Fprintln(p.Stdout, "put back:", path)
+	}
+	return err
 }
 
 // agree shows the changes and, on a terminal, asks.

@@ -31,11 +31,11 @@ const longestMargin = 3 * time.Minute
 
 // Margin is how long before the end of a credential a Terraform is stopped:
 // three minutes at most, at least twice the slowest transfer of its state, and
-// for short sessions a quarter of their life.
+// for short sessions a sixth of their life.
 func Margin(lifetime, slowest time.Duration) time.Duration {
 	m := longestMargin
 	if lifetime > 0 {
-		m = min(m, lifetime/4)
+		m = min(m, lifetime/6)
 	}
 	m = max(m, 2*slowest)
 	if lifetime > 0 {

@@ -16,8 +16,8 @@ func TestMargin(t *testing.T) {
 	}{
 		{time.Hour, 0, 3 * time.Minute},
 		{12 * time.Hour, time.Second, 3 * time.Minute},
-		{12 * time.Minute, 0, 3 * time.Minute},
-		{8 * time.Second, 0, 2 * time.Second},
+		{15 * time.Minute, 0, 150 * time.Second},
+		{12 * time.Second, 0, 2 * time.Second},
 		{time.Hour, 4 * time.Minute, 8 * time.Minute},
 		{time.Hour, time.Hour, 30 * time.Minute}, // the next renewal stands before it
 		{0, 0, 3 * time.Minute},

@@ -125,13 +125,21 @@ type Report struct {
 }
 
 // New makes a report: the findings in order, each with its fingerprint, those
-// that are waived apart, and the verdict.
+// that are waived apart, and the verdict. Characters that would do something to a
+// terminal, or end a line, are written as escapes: plans and code are written by
+// others.
 func New(command, subject string, rules []Rule, findings []Finding, unknown []Unknown) Report {
 	r := Report{
 		SchemaVersion: SchemaVersion, Command: command, Subject: subject, Rules: rules,
 		Findings: []Finding{}, Waived: []Finding{}, Unknown: append([]Unknown{}, unknown...),
 	}
+	for i := range r.Unknown {
+		r.Unknown[i] = Unknown{visible(r.Unknown[i].Subject), visible(r.Unknown[i].Why)}
+	}
 	sorted := slices.Clone(findings)
+	for i := range sorted {
+		sorted[i] = sorted[i].visible()
+	}
 	slices.SortStableFunc(sorted, func(a, b Finding) int {
 		return cmp.Or(a.Range.Compare(b.Range), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Rule, b.Rule))
 	})

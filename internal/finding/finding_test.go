@@ -96,3 +96,12 @@ func TestWaive(t *testing.T) {
 		t.Errorf("%+v, ended %v", out[0].Waiver, ended)
 	}
 }
+
+// What others wrote can't draw on a terminal, or end a line.
+func TestVisible(t *testing.T) {
+	r := New("gate", "p", nil, []Finding{{Subject: "a\x1b[2Jb\n::error::", Message: "m\u202e", Excerpt: "\tx\r", Evidence: []string{"\u0085"}, Cure: "ü"}}, []Unknown{{"\x07", "w"}})
+	f := r.Findings[0]
+	if f.Subject != `a\u001b[2Jb\u000a::error::` || f.Message != `m\u202e` || f.Excerpt != "\tx"+`\u000d` || f.Evidence[0] != `\u0085` || f.Cure != "ü" || r.Unknown[0].Subject != `\u0007` {
+		t.Errorf("%#v %#v", f, r.Unknown)
+	}
+}

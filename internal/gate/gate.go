@@ -13,7 +13,6 @@ package gate
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/finding"
@@ -62,23 +61,14 @@ func Judge(f Facts) ([]finding.Finding, []finding.Unknown) {
 	return j.findings, j.unknown
 }
 
-// Clusters are the names of clusters whose entries matter to the plan's roles.
-func Clusters(p *plan.Plan) []string {
+// Moving says of an ARN whether the plan makes or removes that role or user: then
+// entries for it matter that no state knows. It is nil for a plan without any.
+func Moving(p *plan.Plan) func(arn string) bool {
 	j := &judge{plan: p}
-	j.sort()
 	if j.settle(); len(j.fates) == 0 {
 		return nil
 	}
-	var names []string
-	for _, c := range slices.Concat(j.entry, j.assoc, j.using, j.cluster) {
-		if n := cluster(c); n != "" && c.Type != "aws_eks_cluster" {
-			names = append(names, n)
-		} else if c.Type == "aws_eks_cluster" && c.Actions.Stays() {
-			names = append(names, c.Before.Get(plan.RoleName))
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return func(arn string) bool { return j.named(arn) != nil }
 }
 
 // judge is one judgement while it is made.

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/finding"
@@ -16,32 +15,46 @@ func (j *judge) principals() {
 			continue
 		}
 		for _, was := range c.Was {
-			if !unchanged(was, c.Will) {
+			same, later := settled(was, c.Will)
+			if !same && !later {
 				continue
 			}
 			for _, arn := range was.Principals {
-				if f := j.named(arn); f != nil && f.goes && f.from != c.Address {
-					j.broken(c, was, f)
+				f := j.named(arn)
+				if f != nil && f.goes && f.from != c.Address && (same || f.comes) {
+					j.broken(c, was, f, later)
 				}
 			}
 		}
 	}
 }
 
-// unchanged reports whether a document stays as it is, so that nobody saves it
-// again.
-func unchanged(was plan.Policy, will []plan.Policy) bool {
-	return slices.ContainsFunc(will, func(p plan.Policy) bool { return p.Attribute == was.Attribute && p.Text == was.Text })
+// settled reports whether a document stays as it is, and whether it is known
+// after the apply only. The latter comes out as the same text where a role is
+// made again under its name, and then the provider has nothing to save: it
+// compares texts, and an ARN in it is the same.
+func settled(was plan.Policy, will []plan.Policy) (same, later bool) {
+	for _, p := range will {
+		if p.Attribute == was.Attribute {
+			same = same || p.Text == was.Text
+			later = later || p.Text == 0
+		}
+	}
+	return same, later
 }
 
-func (j *judge) broken(c plan.Change, p plan.Policy, f *fate) {
+func (j *judge) broken(c plan.Change, p plan.Policy, f *fate, later bool) {
 	message := fmt.Sprintf("its %s names %s, which is made again: the new one isn't let in", p.Attribute, f.title())
-	cure := "let the policy refer to it:  " + f.to + ".arn"
+	cure := "save it again after the apply: plan and apply once more, or  -replace='" + c.Address + "'"
+	evidence := []string{f.how()}
+	if later {
+		evidence = append(evidence, "it is planned for an update, but its text is the same before and after, so nothing is saved")
+	}
 	if !f.comes {
 		message = fmt.Sprintf("its %s names %s, which goes: it shows an ID then, and can't be saved again", p.Attribute, f.title())
 		cure = "take the principal out of the policy"
 	}
-	j.find("HF220", c.Address, message, cure, f.how())
+	j.find("HF220", c.Address, message, cure, evidence...)
 	if !f.comes || !storesID(c.Type) {
 		j.lower(finding.Warning)
 	}

@@ -59,8 +59,8 @@ func otherRules() []finding.Rule {
 	return []finding.Rule{
 		{ID: "HF220", Name: "principal-by-id", Severity: finding.Error,
 			Title: "a policy that stays names a role or user that is made again or goes",
-			About: "AWS stores a role or user that a policy names as Principal by its unique ID: trust policies of other roles, and policies of buckets, keys, queues, topics and secrets. A successor of the same name isn't that principal, although the policy shows the same ARN until the old one is gone. What is saved again afterwards is bound to the new one; a condition on aws:PrincipalArn compares names and survives.",
-			Cure:  "Save the policy again after the role was made: refer to the role's arn in it, so that it changes with the role."},
+			About: "AWS stores a role or user that a policy names as Principal by its unique ID: trust policies of other roles, and policies of buckets, keys, queues, topics and secrets. A successor of the same name isn't that principal, although the policy shows the same ARN until the old one is gone. What is saved again afterwards is bound to the new one; a condition on aws:PrincipalArn compares names and survives. A reference to the role's arn doesn't help in the same apply: the plan says update, but the text comes out the same, and the provider saves nothing.",
+			Cure:  "Save the policy again after the role was made: a second plan sees the ID that AWS shows then, and its apply heals it; or replace the policy's resource in the same apply, by replace_triggered_by on the role's unique_id."},
 		{ID: "HF221", Name: "drained-resource", Severity: finding.Error,
 			Title: "the plan destroys what an earlier run left tainted when it stopped",
 			About: "A run that had to stop while a resource was being created leaves it tainted, although AWS may have finished it. The next plan replaces it: a database or cluster that is whole would be destroyed.",

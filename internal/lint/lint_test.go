@@ -175,6 +175,29 @@ func compare(t *testing.T, path string, archive *txtar.Archive, got map[string]s
 	}
 }
 
+// What can't be read for its size, its kind or its letters says so.
+func TestUnreadableFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("huge.tf", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate("huge.tf", 17<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", "dangling.tf"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("letters.tf", []byte("resource \"aws_eks_access_entry\" \"a\" {\n  principal_arn = \"\xff\"\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, text := look(t)
+	for _, want := range []string{"unknown: huge.tf: 17825792 bytes, more than", "unknown: dangling.tf: ", "unknown: letters.tf:2:"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
 func TestRulesAreWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range Rules() {

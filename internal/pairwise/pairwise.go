@@ -11,7 +11,7 @@ type Dimension struct {
 }
 
 // Row is one value for each dimension, by the dimension's name.
-type Row map[string]string
+type Row = map[string]string
 
 // pair is two values of two dimensions, by index; a comes before b.
 type pair struct{ a, va, b, vb int }

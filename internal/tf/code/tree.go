@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -222,13 +223,31 @@ func readDir(j job, engine Engine, words []string) *reading {
 
 func (m *Module) load(name string, r *reading) {
 	path := filepath.Join(m.Dir, name)
-	src, err := os.ReadFile(path)
+	src, err := readFile(path)
 	if err != nil {
 		r.problems = append(r.problems, Problem{Range: Range{File: path}, Message: err.Error()})
 		return
 	}
 	r.files++
 	m.Files = append(m.Files, &File{Path: path, Src: src})
+}
+
+// maxFile is how large a file of code may be, in bytes.
+const maxFile = 16 << 20
+
+// readFile reads a file of code. What isn't an ordinary file could block, or
+// never end.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("not an ordinary file")
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%d bytes, more than the %d that are read", info.Size(), maxFile)
+	}
+	return os.ReadFile(path)
 }
 
 // others reads Terragrunt's files and scripts of a directory.

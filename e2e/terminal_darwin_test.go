@@ -1,0 +1,9 @@
+package e2e
+
+import "golang.org/x/sys/unix"
+
+// How a terminal's settings are read and written.
+const (
+	getTerminal = unix.TIOCGETA
+	setTerminal = unix.TIOCSETA
+)
