@@ -79,6 +79,7 @@ type world struct {
 	env map[string]string
 
 	config string // what holdfast.hcl has beside what a test needs
+	inRun  string // what its run block has
 }
 
 func newWorld(t *testing.T, session time.Duration) *world {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package e2e
 
 import (
@@ -12,8 +14,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/creack/pty"
 )
 
 // step is a step of a pipeline whose entry process a runner signals.
@@ -30,7 +30,7 @@ func (w *world) runner(env map[string]string, terminal bool, name string, args .
 	s := &step{world: w, cmd: w.command(env, name, args...), said: &bytes.Buffer{}, done: make(chan struct{})}
 	var from io.Reader
 	if terminal {
-		master, err := pty.Start(s.cmd)
+		master, err := startOnTerminal(s.cmd)
 		w.must(err)
 		w.t.Cleanup(func() { master.Close() })
 		from = master

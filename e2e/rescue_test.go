@@ -132,7 +132,7 @@ func TestWithdrawnTrustDrains(t *testing.T) {
 // drain: errored.tfstate and the lock stay.
 func (w *world) lose(env map[string]string) report.Run {
 	w.t.Helper()
-	w.write("holdfast.hcl", "run {\n  on_expiry = \"warn\"\n}\n"+w.config)
+	w.write("holdfast.hcl", "run {\n  on_expiry = \"warn\"\n"+w.inRun+"}\n"+w.config)
 	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
 	_, said, wait := w.underWay(env, "run", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
 	w.trust(false)
@@ -720,5 +720,36 @@ func TestAgentStopsInTime(t *testing.T) {
 	w.must(err)
 	if strings.Count(string(list), `"terraform_data.slow[`) != 3 {
 		t.Errorf("the list:\n%s", list)
+	}
+}
+
+// rescue_to names where copies go: a directory, or a bucket beside the disk. What
+// is settled is pruned, and nothing else.
+func TestRescueTo(t *testing.T) {
+	for name, to := range map[string]string{"directory": "kept", "bucket": "s3://holdfast-state/rescues"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, session)
+			w.inRun = fmt.Sprintf("  rescue_to = %q\n", to)
+			env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+			w.write("main.tf", code("use_lockfile = true\n max_retries = 1", 8*time.Second))
+			r := w.lose(env)
+			w.says(w.succeed(env, "holdfast", "state", "prune", "--older-than", "0s"), "nothing to remove")
+			w.trust(true)
+			w.succeed(env, "holdfast", "state", "rescue")
+			w.checkState(3)
+			inBucket := strings.Contains(w.listing(), "\nrescues/")
+			if name == "bucket" != inBucket || strings.Contains(w.listing(), ".rescue/") {
+				t.Errorf("in the bucket:\n%s", w.listing())
+			}
+			if name == "directory" && !strings.HasPrefix(r.Rescues[0].Kept, filepath.Join(w.dir, "kept")) {
+				t.Errorf("kept in %s", r.Rescues[0].Kept)
+			}
+			w.says(w.succeed(env, "holdfast", "state", "prune", "--older-than", "0s", "--dry-run"), "would remove "+r.Rescues[0].Kept)
+			w.says(w.succeed(env, "holdfast", "state", "prune", "--older-than", "0s"), "removed "+r.Rescues[0].Kept)
+			if _, err := os.Stat(r.Rescues[0].Kept); err == nil {
+				t.Error("it is still there")
+			}
+		})
 	}
 }

@@ -11,9 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/creack/pty"
-	"golang.org/x/sys/unix"
 )
 
 // stage is one run of holdfast over the child that tells what it received, on a
@@ -52,18 +49,8 @@ func (s *stage) start(terminal bool, env map[string]string, command ...string) {
 	s.cmd = s.command(env, "holdfast", append([]string{"run", "--report", "report.json", "--"}, command...)...)
 	var from io.Reader
 	if terminal {
-		master, slave, err := pty.Open()
+		master, err := startOnTerminal(s.cmd)
 		s.must(err)
-		// Else the kernel throws away what is on its way to the screen when
-		// Ctrl-C comes, which may be the answer to it.
-		settings, err := unix.IoctlGetTermios(int(slave.Fd()), getTerminal)
-		s.must(err)
-		settings.Lflag |= unix.NOFLSH
-		s.must(unix.IoctlSetTermios(int(slave.Fd()), setTerminal, settings))
-		s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = slave, slave, slave
-		s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-		s.must(s.cmd.Start())
-		slave.Close()
 		s.in, s.out, from = master, master, master
 		s.t.Cleanup(func() { master.Close() })
 	} else {

@@ -177,7 +177,7 @@ func WorkAgent(ctx context.Context, req Request, dirPath string, proc Process, v
 	if err != nil {
 		return err
 	}
-	k := &keeping{job: j, all: all, run: who, service: newService(ctx, proc, j.event), dir: private.UseDir(dirPath), began: time.Now(), stop: make(chan struct{})}
+	k := &keeping{job: j, all: all, run: who, service: newService(ctx, proc, j.event), dir: private.UseDir(dirPath), stop: make(chan struct{})}
 	k.guard = newGuard(k)
 	k.alerting()
 	defer k.alerted()

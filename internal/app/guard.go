@@ -30,6 +30,7 @@ type guard struct {
 	watched []*guarded
 	results []report.Rescue
 	drained []report.Drained
+	asked   string // why nothing that writes may start: a signal came
 	wake    chan struct{}
 
 	overdue bool // a person was told that the run takes long; run alone touches it

@@ -112,7 +112,7 @@ type keeping struct {
 	rendered rendered
 	guard    *guard
 	alerts   *alert.Router // nil if nobody is told
-	began    time.Time
+	began    time.Time     // of the run; zero for an agent, which has none
 	stop     chan struct{} // asks the supervisor in this process for its one interrupt
 	stopOnce sync.Once
 }

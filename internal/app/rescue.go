@@ -43,8 +43,10 @@ func newRescuer(all identities) *rescuer {
 	switch {
 	case strings.HasPrefix(to, "s3://"):
 		r.to = to
-	case to != "":
+	case filepath.IsAbs(to):
 		r.homes = append(r.homes, to)
+	case to != "":
+		r.homes = append(r.homes, filepath.Join(all.proc.Dir, to))
 	}
 	r.homes = append(r.homes, filepath.Join(stateHome(all.env, all.proc.Home), "rescue"),
 		filepath.Join(os.TempDir(), "holdfast-rescue-"+all.proc.User))

@@ -45,7 +45,7 @@ func (g *guard) look(now time.Time) time.Duration {
 			pause = min(pause, max(d.Again.Sub(now), time.Millisecond))
 		}
 		if d.Action != drain.None {
-			w.end(d)
+			w.end(d, event.Loss)
 		}
 	}
 	return pause
@@ -56,17 +56,18 @@ func (g *guard) look(now time.Time) time.Duration {
 // signal on.
 func (g *guard) stopAll(s os.Signal) {
 	g.mu.Lock()
+	g.asked = "holdfast was asked to end (" + s.String() + ")"
 	all := slices.Clone(g.watched)
 	g.mu.Unlock()
 	for _, w := range all {
-		w.end(drain.Decision{Action: drain.Stop, Why: "holdfast was asked to end (" + s.String() + ")"})
+		w.end(drain.Decision{Action: drain.Stop, Why: g.asked}, event.Notice)
 	}
 }
 
 // remind tells a person once that the run takes longer than they expected.
 func (g *guard) remind(now time.Time) {
 	after := g.k.all.file.Run.WarnAfter
-	if g.overdue || after == 0 || now.Sub(g.k.began) < after {
+	if g.overdue || after == 0 || g.k.began.IsZero() || now.Sub(g.k.began) < after {
 		return
 	}
 	g.overdue = true
@@ -78,15 +79,19 @@ func (g *guard) decide(w *guarded, now time.Time) drain.Decision {
 	stopped := w.why != "" || w.interrupted
 	identity := w.process.Identity
 	w.mu.Unlock()
+	began := g.k.began
+	if began.IsZero() {
+		began = w.run.Began
+	}
 	return drain.Decide(drain.Facts{
-		Now: now, Began: g.k.began, Credential: g.credential(identity), Slowest: w.slowest,
+		Now: now, Began: began, Credential: g.credential(identity), Slowest: w.slowest,
 		Policy: g.policy, Timeout: g.k.all.file.Run.Timeout, Stopped: stopped,
 	})
 }
 
 // end carries a decision out: through the supervisor, which never passes on a
 // second interrupt, and directly only where no supervisor is left.
-func (w *guarded) end(d drain.Decision) {
+func (w *guarded) end(d drain.Decision, severity event.Severity) {
 	w.mu.Lock()
 	if w.why != "" && d.Action == drain.Stop {
 		w.mu.Unlock()
@@ -107,11 +112,11 @@ func (w *guarded) end(d drain.Decision) {
 		}
 	}
 	verb := map[drain.Action]string{drain.Stop: "interrupted, so that its state is still written", drain.End: "killed"}[d.Action]
-	text := fmt.Sprintf("%s %s in %s is %s: %s", p.Engine, p.Subcommand, p.Dir, verb, d.Why)
+	text := fmt.Sprintf("%s %s is %s: %s", p.Engine, p.Subcommand, verb, d.Why)
 	if err != nil {
 		text += "; it couldn't be reached: " + err.Error()
 	}
-	w.g.k.event(event.Event{Time: time.Now().Round(0), Kind: Draining, Severity: event.Loss, Subject: p.Dir, Message: text})
+	w.g.k.event(event.Event{Time: time.Now().Round(0), Kind: Draining, Severity: severity, Subject: p.Dir, Message: text})
 }
 
 // again has the watch look at its processes at once.
@@ -136,11 +141,14 @@ func (g *guard) mayStart(w *guarded) error {
 // closed is why nothing that writes may start in this run: it has timed out, or
 // a process of it is being stopped. Empty if neither.
 func (g *guard) closed() string {
-	if limit := g.k.all.file.Run.Timeout; limit > 0 && time.Since(g.k.began) >= limit {
+	if limit := g.k.all.file.Run.Timeout; limit > 0 && !g.k.began.IsZero() && time.Since(g.k.began) >= limit {
 		return fmt.Sprintf("the run has taken %s, which is run.timeout", limit)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.asked != "" {
+		return g.asked
+	}
 	for _, w := range g.watched {
 		if why := w.stopped(); why != "" {
 			return "the run is being stopped, because of " + w.place.dir + ": " + why

@@ -121,7 +121,7 @@ func (r Rescue) Sentences() []string {
 
 // Sentences tell a drain.
 func (d Drained) Sentences() []string {
-	all := []string{"stopped in " + d.Dir + ": " + d.Why}
+	all := []string{"stopped: " + d.Why}
 	if d.Clean {
 		return append(all, "nothing was left half made")
 	}

@@ -67,6 +67,9 @@ func (f *forwarder) take(s os.Signal) {
 		// in our process group; a second copy would count as a second one.
 		if s != syscall.SIGINT || !foreground(f.command.Stdin, f.command.Stdout, f.command.Stderr) {
 			_ = f.process.Signal(s)
+			if f.hooks.Signalled != nil {
+				f.hooks.Signalled(s)
+			}
 		}
 		f.taken++
 		return

@@ -185,9 +185,6 @@ func Run(c Command, h Hooks) (Ended, error) {
 	for alive := true; alive; {
 		select {
 		case s := <-signals:
-			if h.Signalled != nil {
-				h.Signalled(s)
-			}
 			forward.take(s)
 		case <-c.Interrupt:
 			c.Interrupt = nil
