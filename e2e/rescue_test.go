@@ -297,6 +297,7 @@ func TestNewerSerialIsRefused(t *testing.T) {
 	if lineage == "" {
 		t.Error("the story has no lineage")
 	}
+	w.says(w.refused(env), "stays, so that nobody applies over what isn't settled") // it knows its own lock again
 }
 
 func TestSomebodyElsesLockIsLeft(t *testing.T) {

@@ -103,7 +103,7 @@ func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Res
 	if rec, ok := r.recorded(w.dir); ok && t.run == nil {
 		t.run = &rec.Run
 	}
-	f := rescue.Facts{Dir: w.dir, Engine: w.engine, Program: w.path, Found: found, Run: t.run, Word: t.word, Recorded: rescue.Recall(unfinished), Who: r.who, Alive: t.alive, OnlyLock: t.lock}
+	f := rescue.Facts{Dir: w.dir, Engine: w.engine, Program: w.path, Found: found, Run: t.run, Word: t.word, Recorded: rescue.Recall(before, w.dir), Who: r.who, Alive: t.alive, OnlyLock: t.lock}
 	store, err := w.store(ctx)
 	_, pulls := store.(pulled)
 	if err == nil && (found != nil || t.look || !pulls) { // its locks can't be seen, so without a state there is nothing to see

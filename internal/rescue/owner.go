@@ -35,7 +35,7 @@ func owner(f Facts) ownership {
 	case f.Word.LockID == lock.ID:
 		return o.own("released on your word")
 	case slices.Contains(f.Recorded.Locks, lock.ID):
-		return o.own("proved before, by the rescue that was interrupted")
+		return o.own("proved by an earlier rescue")
 	case f.Run == nil:
 		return o.unsupervised(f, *lock)
 	}

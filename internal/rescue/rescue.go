@@ -339,7 +339,7 @@ func (f Facts) wroteObject() string {
 	case f.Word.Digest == r.MD5:
 		return "your word for the object"
 	case f.Recorded.Digest == r.MD5:
-		return "proved before, by the rescue that was interrupted"
+		return "proved by an earlier rescue"
 	case f.Found != nil && f.Found.Problem == "" && f.arrived():
 		return "the object is what was found"
 	case f.Run != nil && f.Run.Before.Problem == "" && f.Run.Before.MD5 != r.MD5 && !r.Changed.IsZero() &&

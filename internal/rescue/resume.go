@@ -22,10 +22,22 @@ func Unfinished(all []*journal.Journal, dir string) []*journal.Journal {
 	return found
 }
 
-// Recall is what journals prove.
-func Recall(all []*journal.Journal) Recorded {
+// Recall is what the journals of a directory prove: those that are unfinished,
+// and whose lock it was when the last one was left to a person. What a person was
+// told to look for isn't held against them again.
+func Recall(all []*journal.Journal, dir string) Recorded {
 	var out Recorded
-	for _, j := range all {
+	for _, j := range slices.Backward(all) {
+		var m manifest
+		if outcome, _, _ := j.Outcome(); outcome == outcomeLeft && j.Find(journal.Noted, noteCase, &m) && m.Dir == dir {
+			if m.Run != nil {
+				m.Run.Made = nil
+			}
+			out.Run, out.Locks, out.Digest = m.Run, m.Locks, m.Digest
+			break
+		}
+	}
+	for _, j := range Unfinished(all, dir) {
 		var m manifest
 		if j.Find(journal.Noted, noteCase, &m) {
 			out.Locks = append(out.Locks, m.Locks...)
