@@ -101,7 +101,7 @@ func TestWithdrawnTrustDrains(t *testing.T) {
 	for name, backend := range backends() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 12*time.Second)
+			w := newWorld(t, 18*time.Second)
 			w.write("main.tf", code(backend, 90*time.Second))
 			env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
 			w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
@@ -650,7 +650,7 @@ func TestWithdrawnTrustDrainsAProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, 12*time.Second)
+	w := newWorld(t, 18*time.Second)
 	w.write("mirror.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", strings.TrimSpace(string(out))))
 	w.env["TF_CLI_CONFIG_FILE"] = filepath.Join(w.dir, "mirror.tfrc")
 	w.write("main.tf", strings.Split(code("use_lockfile = true", 0), "resource ")[0]+`
@@ -687,7 +687,7 @@ resource "time_sleep" "slow" {
 // stopped in time, and what it left half made is on the agent's record.
 func TestAgentStopsInTime(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 12*time.Second)
+	w := newWorld(t, 18*time.Second)
 	w.write("github-env", "")
 	w.write("main.tf", code("use_lockfile = true", 90*time.Second))
 	env := w.without("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
