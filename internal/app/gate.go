@@ -31,9 +31,9 @@ type GateRequest struct {
 
 // Gate judges a plan.
 func Gate(ctx context.Context, req GateRequest, p Process) (finding.Report, error) {
-	// A large plan is read next to the apply, in the same small container: half of
-	// the garbage costs little time and a fifth of the memory.
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	// A large plan is read next to the apply, in the same small container: a
+	// quarter of the garbage costs little time.
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	env := precedence.NewEnv(p.Environ)
 	file, err := configuration(p, env)
 	if err != nil {
