@@ -100,7 +100,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 					t.Errorf("killed at %q: %d pushes, errored.tfstate %s", at, w.pushes, w.errored)
 				}
 				all, _ := journal.List(home, rescue.Kind)
-				if left := rescue.Unfinished(all, "/work"); len(left) > 0 {
+				if left := rescue.Unfinished(all, "/live"); len(left) > 0 {
 					t.Errorf("killed at %q: %d journals are unfinished", at, len(left))
 				}
 				if !died {
@@ -165,8 +165,8 @@ func TestPushThatArrivedAllTheSame(t *testing.T) {
 	defer j.Close()
 	remote, _ := w.Look(t.Context())
 	got, err := rescue.Carry(t.Context(), rescue.Case{
-		Facts: rescue.Facts{Dir: "/work", Remote: remote, Run: seen, Who: me, Found: &rescue.Found{
-			Path: "/work/errored.tfstate", Modified: noon().Add(50 * time.Minute), State: parsed(w.errored),
+		Facts: rescue.Facts{Dir: "/live", Remote: remote, Run: seen, Who: me, Found: &rescue.Found{
+			Path: "/live/errored.tfstate", Modified: noon().Add(50 * time.Minute), State: parsed(w.errored),
 		}},
 		Content: w.errored, Store: w, Engine: lost, Files: w, Journal: j,
 	})

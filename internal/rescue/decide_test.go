@@ -18,8 +18,8 @@ type dimension map[string]func(*rescue.Facts)
 func facts() rescue.Facts {
 	old := content(lineage, 17, "a")
 	return rescue.Facts{
-		Dir: "/work", Engine: "tofu", Copy: "/kept/errored.tfstate", Who: me, Run: run(),
-		Found: &rescue.Found{Path: "/work/errored.tfstate", From: "/work/errored.tfstate", Modified: noon().Add(50 * time.Minute), State: parsed(content(lineage, 18, "b"))},
+		Dir: "/live", Engine: "tofu", Copy: "/kept/errored.tfstate", Who: me, Run: run(),
+		Found: &rescue.Found{Path: "/live/errored.tfstate", From: "/live/errored.tfstate", Modified: noon().Add(50 * time.Minute), State: parsed(content(lineage, 18, "b"))},
 		Remote: rescue.Remote{Where: "s3://b/k", Exists: true, State: parsed(old), MD5: state.Digest(old), Changed: noon().Add(-time.Hour),
 			Locks: true, File: lock(), Digests: true, Digest: state.Digest(old)},
 	}
@@ -188,7 +188,7 @@ func TestWhatIsTold(t *testing.T) {
 		"cipher":   {"encrypted", "ours", "fits", "there", rescue.Keep, []string{"encrypted"}, []string{"/kept/errored.tfstate", "state push -lock=false"}},
 		"panic":    {"partial", "none", "fits", "there", rescue.Keep, []string{"panic"}, []string{"state push /kept/errored.tfstate"}},
 		"week":     {"of last week", "none", "fits", "there", rescue.Foreign, []string{"2026-11-15", "2026-11-22"}, []string{"inspect"}},
-		"blind":    {"newer", "ours", "fits", "not seen", rescue.Keep, []string{"AccessDenied"}, []string{"holdfast state rescue /work"}},
+		"blind":    {"newer", "ours", "fits", "not seen", rescue.Keep, []string{"AccessDenied"}, []string{"holdfast state rescue /live"}},
 	} {
 		f := facts()
 		found()[c.found](&f)

@@ -171,7 +171,7 @@ func rescueAs(t tester, w *world, h *host, hook journal.Hook) (result rescue.Res
 		t.Fatal(problems)
 	}
 	var before []*journal.Journal
-	for _, j := range rescue.Unfinished(all, "/work") {
+	for _, j := range rescue.Unfinished(all, "/live") {
 		opened, err := journal.Open(j.Dir(), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -179,7 +179,7 @@ func rescueAs(t tester, w *world, h *host, hook journal.Hook) (result rescue.Res
 		defer opened.Close()
 		before = append(before, opened)
 	}
-	f := rescue.Facts{Dir: "/work", Engine: "tofu", Who: h.who, Run: h.run, Recorded: rescue.Recall(all, "/work")}
+	f := rescue.Facts{Dir: "/live", Engine: "tofu", Who: h.who, Run: h.run, Recorded: rescue.Recall(all, "/live")}
 	found := w.errored
 	if found == nil {
 		for _, j := range before {
@@ -189,7 +189,7 @@ func rescueAs(t tester, w *world, h *host, hook journal.Hook) (result rescue.Res
 		}
 	}
 	if found != nil {
-		f.Found = &rescue.Found{Path: "/work/errored.tfstate", From: "/work/errored.tfstate", Modified: noon().Add(50 * time.Minute), State: parsed(found)}
+		f.Found = &rescue.Found{Path: "/live/errored.tfstate", From: "/live/errored.tfstate", Modified: noon().Add(50 * time.Minute), State: parsed(found)}
 		if h.run != nil {
 			f.Found.Modified = h.run.Worked
 		}
