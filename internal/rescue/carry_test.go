@@ -203,3 +203,21 @@ func TestRepairLooksAgain(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A person vouched for the lock, and the rescue was killed: the next one needn't
+// ask again.
+func TestKilledOnAPersonsWord(t *testing.T) {
+	w, _ := scenes()["state and both locks"]()
+	home := t.TempDir()
+	_, died := rescueAs(t, w, &host{home: home, who: me, word: rescue.Word{LockID: "L"}}, func(p journal.Point) {
+		if p.String() == "noted case" {
+			panic(killed{})
+		}
+	})
+	if !died {
+		t.Fatal("it wasn't killed")
+	}
+	if got, _ := rescueOnce(t, w, home, nil, nil); !got.Settled() || !got.Pushed || w.item != nil {
+		t.Errorf("%+v, lock %v", got, w.item)
+	}
+}

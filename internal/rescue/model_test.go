@@ -20,6 +20,7 @@ type host struct {
 	errored []byte
 	run     *rescue.Run // what its keeper recorded of the run that left errored, and its lock
 	who     string
+	word    rescue.Word
 }
 
 // model is random writers, expiries, kills and rescues over one state.

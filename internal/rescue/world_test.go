@@ -179,7 +179,7 @@ func rescueAs(t tester, w *world, h *host, hook journal.Hook) (result rescue.Res
 		defer opened.Close()
 		before = append(before, opened)
 	}
-	f := rescue.Facts{Dir: "/live", Engine: "tofu", Who: h.who, Run: h.run, Recorded: rescue.Recall(all, "/live")}
+	f := rescue.Facts{Dir: "/live", Engine: "tofu", Who: h.who, Run: h.run, Word: h.word, Recorded: rescue.Recall(all, "/live")}
 	found := w.errored
 	if found == nil {
 		for _, j := range before {
