@@ -586,9 +586,13 @@ alert "slow" {
 	r := w.lose(env)
 	mu.Lock()
 	defer mu.Unlock()
+	noted := map[string]int{} // a renewal that a busy machine delays may fail, succeed, and fail again
+	for _, n := range r.Notices {
+		noted[n.Kind]++
+	}
 	for _, kind := range []string{"credential.renew_failed", "credential.expired", "state.left"} {
-		if kinds[kind] != 1 {
-			t.Errorf("%s was told %d times: %v", kind, kinds[kind], kinds)
+		if kinds[kind] != noted[kind] || kinds[kind] == 0 {
+			t.Errorf("%s happened %d times and was told %d times:\n%s", kind, noted[kind], kinds[kind], bodies)
 		}
 	}
 	for _, secret := range []string{"hunter2", "shared", "SecretAccessKey", "ASIA"} {
