@@ -245,13 +245,13 @@ func left(t *testing.T, backend string, prepare func(*world)) (w *world, env map
 	t.Helper()
 	w = newWorld(t, session)
 	env = w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
-	w.write("main.tf", code(backend+"\n max_retries = 1", 0))
+	w.write("main.tf", code("max_retries = 1\n"+backend, 0))
 	if prepare != nil {
 		prepare(w)
 	}
 	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
 	w.succeed(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color", "-target=terraform_data.slow[0]")
-	w.write("main.tf", code(backend+"\n max_retries = 1", 8*time.Second))
+	w.write("main.tf", code("max_retries = 1\n"+backend, 8*time.Second))
 	return w, env, w.lose(env)
 }
 
@@ -502,22 +502,21 @@ func TestTwoRunsReleaseTheirOwnOnly(t *testing.T) {
 // it.
 func TestEncryptedStateIsKept(t *testing.T) {
 	t.Parallel()
-	w, env, _ := left(t, "use_lockfile = true", func(w *world) {
-		w.write("encryption.tf", `
-terraform {
+	// The encryption stands beside the backend, which decrypting mustn't use.
+	w, env, _ := left(t, `use_lockfile = true
+  }
   encryption {
     key_provider "pbkdf2" "k" {
-      passphrase = "correct horse battery staple"
+      passphrase = var.passphrase
     }
     method "aes_gcm" "m" {
       keys = key_provider.pbkdf2.k
     }
     state {
       method = method.aes_gcm.m
-    }
-  }
-}
-`)
+    }`, func(w *world) {
+		w.write("variables.tf", "variable \"passphrase\" {}\n")
+		w.write("terraform.tfvars", "passphrase = \"correct horse battery staple\"\n")
 	})
 	w.trust(true)
 	out, exit := w.output(env, "holdfast", "state", "rescue")
@@ -528,11 +527,16 @@ terraform {
 	if strings.Contains(out, "correct horse") {
 		t.Error("a secret is told")
 	}
+	// Whoever tries again doesn't get past the lock that guards it.
+	again, exit := w.output(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	if exit != 1 || !w.locked(stateKey) {
+		t.Errorf("the next run: exit %d, locked %v\n%s", exit, w.locked(stateKey), again)
+	}
 	before, _, _ := w.state(stateKey)
 	for line := range strings.SplitSeq(out, "\n") {
 		command := strings.TrimSpace(line)
 		switch {
-		case strings.HasPrefix(command, "mkdir "), strings.HasPrefix(command, "tofu "):
+		case strings.HasPrefix(command, "mkdir "), strings.HasPrefix(command, "cp "), strings.HasPrefix(command, "echo "), strings.HasPrefix(command, "tofu "):
 			w.succeed(env, "holdfast", "run", "--", "sh", "-c", command)
 		case strings.HasPrefix(command, "holdfast state unlock"):
 			w.succeed(env, "sh", "-c", command)
@@ -541,6 +545,20 @@ terraform {
 	if after, _, text := w.state(stateKey); after <= before || !strings.Contains(text, "encrypted_data") || w.locked(stateKey) {
 		t.Errorf("serial %d, then %d; locked %v\n%s", before, after, w.locked(stateKey), text)
 	}
+}
+
+// Whoever just tries again has the state rescued, and the third run works.
+func TestRetryRescues(t *testing.T) {
+	t.Parallel()
+	w, env, _ := left(t, "use_lockfile = true", nil)
+	w.trust(true)
+	out, exit := w.output(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	w.says(out, "Error acquiring the state lock", "rescued: serial ", "was this run's; released")
+	if exit != 1 || w.locked(stateKey) {
+		t.Errorf("exit %d, locked %v\n%s", exit, w.locked(stateKey), out)
+	}
+	w.succeed(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	w.checkState(3)
 }
 
 // Whoever isn't looking is told: of the renewal that fails, of the end of the

@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -119,9 +116,10 @@ func (flags *runFlags) apply(req *app.Request) error {
 
 func run(ctx context.Context, req app.Request, p app.Process, flags runFlags) error {
 	quiet := flags.quiet
-	// A signal ends the wait for the first credential; from then on signals
-	// are the child's affair.
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// Signals are app.Run's own affair; but one that comes when it has returned
+	// mustn't take away what it returned.
+	ctx = context.WithoutCancel(ctx)
+	ran, stop := app.UntilAsked(ctx)
 	defer stop()
 	voice := app.Voice{
 		Event: func(e event.Event) {
@@ -149,7 +147,8 @@ func run(ctx context.Context, req app.Request, p app.Process, flags runFlags) er
 	}
 	tell()
 	if err == nil && len(flags.verify) > 0 {
-		verifyAccess(ctx, req, flags.verify, quiet, p, &result)
+		stopped := app.EndedEarly(result, ran.Err() != nil)
+		verifyAccess(ctx, req, flags.verify, stopped, quiet, p, &result)
 		tell()
 	}
 	if err == nil && result.ExitCode == 0 {
@@ -158,15 +157,14 @@ func run(ctx context.Context, req app.Request, p app.Process, flags runFlags) er
 	return &exit{result.ExitCode, err}
 }
 
-// verifyAccess looks after the access entries of a run's clusters. Ran is the
-// context of the run, which a signal ended. From here on the first signal ends
-// what is waited for, and none of them ends this process, whose exit code is the
-// command's.
-func verifyAccess(ran context.Context, req app.Request, clusters []string, quiet bool, p app.Process, result *report.Run) {
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(ran), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+// verifyAccess looks after the access entries of a run's clusters. From here on
+// the first signal ends what is waited for, and none of them ends this process,
+// whose exit code is the command's.
+func verifyAccess(ctx context.Context, req app.Request, clusters []string, stopped string, quiet bool, p app.Process, result *report.Run) {
+	ctx, stop := app.UntilAsked(ctx)
 	defer stop()
 	after := app.NewAfterRun(req, clusters)
-	after.Stopped = app.EndedEarly(*result, ran.Err() != nil)
+	after.Stopped = stopped
 	after.Found = func(found finding.Report) { view.AccessAfter(p.Stderr, found, quiet) }
 	after.Tell = func(text string) { view.Note(p.Stderr, text) }
 	view.AccessRepaired(p.Stderr, app.VerifyAccess(ctx, after, p, result))
