@@ -60,27 +60,34 @@ func NewAfterRun(req Request, clusters []string) AfterRun {
 // notices of the report, and changes no exit code: the command's own stands. An
 // interrupt is the end of ctx; it ends every wait.
 func VerifyAccess(ctx context.Context, a AfterRun, p Process, rep *report.Run) []report.RepairedEntry {
-	within, done := context.WithTimeout(ctx, verifyWithin)
-	defer done()
 	env := precedence.NewEnv(p.Environ)
 	ask := AccessRequest{Request: a.Request, Clusters: a.Clusters, Full: true, Propagation: a.propagation, Rate: 10, Timeout: 10 * time.Second,
 		home: first(env["AWS_REGION"], env["AWS_DEFAULT_REGION"])}
-	notices := notices{rep}
-	f, err := newFleet(within, ask, p)
-	if err == nil {
+	f, found, judged, err := a.look(ctx, ask, p)
+	if f != nil {
 		defer f.close()
-		found, judged, err := f.judge(within, ask)
-		if err == nil {
-			notices.found(judged)
-			a.Found(judged)
-			return a.repair(ctx, f, ask, found, notices)
-		}
 	}
-	subject := strings.Join(a.Clusters, " ")
-	judged := finding.New("access verify", subject, access.Rules(), nil, []finding.Unknown{{Subject: subject, Why: oneLine(err)}})
+	if err != nil {
+		subject := strings.Join(a.Clusters, " ")
+		judged = finding.New("access verify", subject, access.Rules(), nil, []finding.Unknown{{Subject: subject, Why: oneLine(err)}})
+	}
+	notices := notices{rep}
 	notices.found(judged)
 	a.Found(judged)
-	return nil
+	if err != nil {
+		return nil
+	}
+	return a.repair(ctx, f, ask, found, notices)
+}
+
+// look looks at the entries. The fleet may be there with an error too.
+func (a AfterRun) look(ctx context.Context, ask AccessRequest, p Process) (f *fleet, found access.Result, judged finding.Report, err error) {
+	ctx, done := context.WithTimeout(ctx, verifyWithin)
+	defer done()
+	if f, err = newFleet(ctx, ask, p); err == nil {
+		found, judged, err = f.judge(ctx, ask)
+	}
+	return f, found, judged, err
 }
 
 // repair repairs what may be repaired unasked, and says what may not.
