@@ -20,12 +20,13 @@ const question = "type abandon: "
 func stuck(t *testing.T) (*stage, map[string]string) {
 	t.Helper()
 	s := &stage{world: newWorld(t, time.Hour), closed: make(chan struct{})}
-	s.write("main.tf", code("use_lockfile = true", time.Second))
+	s.write("main.tf", strings.Replace(code("use_lockfile = true", time.Second), `"sleep 1"`, `"while ! test -e go; do sleep 0.1; done"`, 1))
 	env := s.pod(s.env["HOLDFAST_LAB_ROLE_DEPLOY"])
 	s.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
 	s.start(true, env, "tofu", "apply", "-auto-approve", "-no-color")
 	s.until("its resources are under way, and its lock is there", func() bool { return strings.Contains(s.seen(), "Creating...") && s.locked(stateKey) })
 	s.lab.Fault(lab.Fault{Service: "s3", Operation: "PutObject", Kind: lab.FaultHang})
+	s.write("go", "")
 	s.until("its resources are made", func() bool { return strings.Count(s.seen(), "Creation complete") == 3 })
 	return s, env
 }

@@ -181,43 +181,67 @@ func TestARepairAfterARunThatStopsHalfWay(t *testing.T) {
 	}
 }
 
-// TestAnInterruptEndsTheWaitForAYoungRole: at once, with nothing changed and
-// nothing to resume.
-func TestAnInterruptEndsTheWaitForAYoungRole(t *testing.T) {
-	f := startRefused(t, staleWorld(1))
-	if _, err := f.iam.DeleteRole(t.Context(), &awsiam.DeleteRoleInput{RoleName: aws.String("node")}); err != nil {
-		t.Fatal(err)
+// youngNodes makes the role of nodes anew, now.
+func (f refusedLab) youngNodes() {
+	f.t.Helper()
+	if _, err := f.iam.DeleteRole(f.t.Context(), &awsiam.DeleteRoleInput{RoleName: aws.String("node")}); err != nil {
+		f.t.Fatal(err)
 	}
 	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
-	if _, err := f.iam.CreateRole(t.Context(), &awsiam.CreateRoleInput{RoleName: aws.String("node"), AssumeRolePolicyDocument: &trust}); err != nil {
-		t.Fatal(err)
+	if _, err := f.iam.CreateRole(f.t.Context(), &awsiam.CreateRoleInput{RoleName: aws.String("node"), AssumeRolePolicyDocument: &trust}); err != nil {
+		f.t.Fatal(err)
 	}
-	before := f.arns()
-	e := runEnded(t, f)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var told []string
-	e.tell = func(text string) {
-		told = append(told, text)
-		if strings.Contains(text, "the role is young; waiting") {
-			cancel()
-		}
-	}
-	began := time.Now()
-	e.verify(ctx, "")
-	if took := time.Since(began); took > access.Propagation/2 {
-		t.Errorf("it took %s", took)
-	}
-	if said := e.notice(AccessLeft); !strings.Contains(said, "interrupted before anything was changed") || len(told) != 2 || !strings.Contains(told[0], "until ") {
-		t.Errorf("%s\n%q", said, told)
-	}
-	if after := f.arns(); after[nodeRole] != before[nodeRole] {
-		t.Errorf("changed: %v", after)
-	}
-	req := RepairRequest{AccessRequest: accessRequest(NoLedger), Resume: true, Tell: func(string) {}}
-	req.Role = opsRole
-	if out, err := AccessRepair(t.Context(), req, e.p); err != nil || len(out.Entries) != 0 {
-		t.Errorf("something is left to resume: %v %+v", err, out)
+}
+
+// TestAnInterruptEndsTheWaitForAYoungRole: at once, with nothing changed and
+// nothing to resume, after a run as in a repair by a person.
+func TestAnInterruptEndsTheWaitForAYoungRole(t *testing.T) {
+	for name, repair := range map[string]func(context.Context, ended) string{
+		"after a run": func(ctx context.Context, e ended) string {
+			e.verify(ctx, "")
+			return e.notice(AccessLeft)
+		},
+		"by a person": func(ctx context.Context, e ended) string {
+			req := RepairRequest{AccessRequest: accessRequest(NoLedger), Yes: true, Entries: []string{"role/node"}, Tell: e.tell}
+			req.Role = opsRole
+			out, err := AccessRepair(ctx, req, e.p)
+			if err != nil || len(out.Entries) != 1 || out.Entries[0].Outcome != report.Refused {
+				t.Errorf("%v %+v", err, out)
+				return ""
+			}
+			return out.Entries[0].Why
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startRefused(t, staleWorld(1))
+			f.youngNodes()
+			before := f.arns()
+			e := runEnded(t, f)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			waits := false
+			e.tell = func(text string) {
+				if strings.Contains(text, "the role is young; waiting") {
+					waits = true
+					cancel()
+				}
+			}
+			began := time.Now()
+			if said := repair(ctx, e); !waits || !strings.Contains(said, "interrupted before anything was changed") {
+				t.Errorf("waited: %v; %s", waits, said)
+			}
+			if took := time.Since(began); took > access.Propagation/2 {
+				t.Errorf("it took %s", took)
+			}
+			if after := f.arns(); after[nodeRole] != before[nodeRole] {
+				t.Errorf("changed: %v", after)
+			}
+			req := RepairRequest{AccessRequest: accessRequest(NoLedger), Resume: true, Tell: func(string) {}}
+			req.Role = opsRole
+			if out, err := AccessRepair(t.Context(), req, e.p); err != nil || len(out.Entries) != 0 {
+				t.Errorf("something is left to resume: %v %+v", err, out)
+			}
+		})
 	}
 }
 
