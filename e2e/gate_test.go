@@ -65,7 +65,7 @@ func TestGateFindsKeysInASavedPlan(t *testing.T) {
 // What a drained run left tainted, the next plan would destroy: the gate says so.
 func TestGateKnowsWhatADrainLeft(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 18*time.Second)
+	w := newWorld(t, drained)
 	w.write("main.tf", code("use_lockfile = true", 90*time.Second))
 	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
 	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")

@@ -101,7 +101,7 @@ func TestWithdrawnTrustDrains(t *testing.T) {
 	for name, backend := range backends() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 18*time.Second)
+			w := newWorld(t, drained)
 			w.write("main.tf", code(backend, 90*time.Second))
 			env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
 			w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
@@ -125,6 +125,25 @@ func TestWithdrawnTrustDrains(t *testing.T) {
 				t.Errorf("said:\n%s", said)
 			}
 		})
+	}
+}
+
+// Keys that were handed over can't be renewed, so that a Terraform which works
+// with them is stopped before they end, though all is well.
+func TestDrainOfKeysThatWereHandedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, drained)
+	w.write("main.tf", code("use_lockfile = true", 90*time.Second))
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	out, exit := w.output(env, "holdfast", "run", "--deliver", "env", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	_, _, text := w.state(stateKey)
+	if exit != 1 || strings.Count(text, `"tainted"`) != 3 || w.locked(stateKey) {
+		t.Errorf("exit %d, locked %v, the state:\n%s\n%s", exit, w.locked(stateKey), text, out)
+	}
+	w.says(out, "handed over as keys (--deliver env)", "untaint 'terraform_data.slow[0]'")
+	if refused := w.refusedForExpiry(); len(refused) > 0 {
+		t.Errorf("refused for expiry: %+v", refused)
 	}
 }
 
@@ -672,7 +691,7 @@ func TestWithdrawnTrustDrainsAProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, 18*time.Second)
+	w := newWorld(t, drained)
 	w.write("mirror.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", strings.TrimSpace(string(out))))
 	w.env["TF_CLI_CONFIG_FILE"] = filepath.Join(w.dir, "mirror.tfrc")
 	w.write("main.tf", strings.Split(code("use_lockfile = true", 0), "resource ")[0]+`
@@ -709,7 +728,7 @@ resource "time_sleep" "slow" {
 // stopped in time, and what it left half made is on the agent's record.
 func TestAgentStopsInTime(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 18*time.Second)
+	w := newWorld(t, drained)
 	w.write("github-env", "")
 	w.write("main.tf", code("use_lockfile = true", 90*time.Second))
 	env := w.without("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
