@@ -51,7 +51,8 @@ func (acct *account) newProfile(name, path string, now time.Time) *profile {
 	return i
 }
 
-// PutProfile creates an instance profile in an account that exists.
+// PutProfile creates an instance profile in an account that exists, with a role
+// unless its name is empty.
 func (d *Directory) PutProfile(accountID, name, path, roleName string, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -59,9 +60,12 @@ func (d *Directory) PutProfile(accountID, name, path, roleName string, now time.
 	if acct.profiles[name] != nil {
 		return profileExists(name)
 	}
-	r, err := find(acct, roleName)
-	if err != nil {
-		return err
+	var r *Role
+	if roleName != "" {
+		var err error
+		if r, err = find(acct, roleName); err != nil {
+			return err
+		}
 	}
 	acct.newProfile(name, path, now).role = r
 	return nil
