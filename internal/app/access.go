@@ -26,6 +26,7 @@ type AccessRequest struct {
 
 	Ledger        string // a file or s3://BUCKET/KEY; NoLedger for none
 	Full          bool
+	Beside        bool // with Full: look what else broke with the principals
 	IgnoreAWSAuth bool
 	Propagation   time.Duration
 	Rate          float64
@@ -62,7 +63,7 @@ func (f *fleet) scan(ctx context.Context, req AccessRequest) (access.Result, err
 	}
 	s := access.Scan{
 		Sites: f.sites, Directories: f.directories, Unseen: f.unseen, Window: req.Propagation, Now: time.Now,
-		Full: req.Full, NoAWSAuth: req.IgnoreAWSAuth, Progress: req.Progress, Only: req.only,
+		Full: req.Full, Beside: req.Beside, NoAWSAuth: req.IgnoreAWSAuth, Progress: req.Progress, Only: req.only,
 	}
 	if s.Known, err = known(ctx, b); err != nil {
 		return access.Result{}, err

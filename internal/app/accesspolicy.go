@@ -30,6 +30,8 @@ func AccessPolicy(req Request, repair bool, book string, p Process) (Policy, err
 	statements := scanStatements()
 	if repair {
 		statements = append(statements, repairStatements()...)
+	} else {
+		statements[0].Action = append(statements[0].Action, "iam:ListInstanceProfiles") // scan --full
 	}
 	if shared {
 		statements = append(statements, ledgerStatements(at, "arn:"+partition+":s3:::")...)

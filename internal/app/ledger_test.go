@@ -211,21 +211,12 @@ func sharedRequest(place string) AccessRequest {
 func TestScansShareALedger(t *testing.T) {
 	for _, place := range []string{sharedAt, "s3://far-away"} {
 		f := startRefused(t, sharedWorld())
-		calls := func() int {
-			n := 0
-			for _, c := range f.lab.Calls() {
-				if c.Operation == "DescribeAccessEntry" {
-					n++
-				}
-			}
-			return n
-		}
 		for i, want := range []int{3, 5} { // the live one isn't read again
 			found, err := AccessScan(t.Context(), sharedRequest(place), labProcess(t, f.lab))
 			if err != nil || found.Count(report.Live) != 1 || found.Count(report.Stale) != 2 {
 				t.Fatalf("%s: %v, %+v", place, err, found)
 			}
-			if got := calls(); got != want {
+			if got := f.count("DescribeAccessEntry"); got != want {
 				t.Errorf("%s: scan %d: %d entries were read so far, want %d", place, i+1, got, want)
 			}
 		}

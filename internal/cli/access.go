@@ -144,7 +144,7 @@ masked, 4 if something couldn't be looked at or decided.`,
 			if err := flags.ready(cmd, p, output, "text", "json"); err != nil {
 				return err
 			}
-			flags.req.Clusters = args
+			flags.req.Clusters, flags.req.Beside = args, flags.req.Full
 			// A scan of many clusters makes much garbage beside what it keeps, and
 			// so does writing it; this process does nothing else.
 			debug.SetGCPercent(25)
@@ -170,7 +170,7 @@ masked, 4 if something couldn't be looked at or decided.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&output, "output", "o", "text", "text or json (docs/JSON.md)")
-	f.BoolVar(&flags.req.Full, "full", false, "read every entry, its policies and what uses it, whatever the ledger knows")
+	f.BoolVar(&flags.req.Full, "full", false, "read every entry, its policies and what uses it, whatever the ledger knows, and what else broke with its principal")
 	flags.bind(f)
 	return cmd
 }
