@@ -33,6 +33,8 @@ func profileWorld(empty ...string) *lab.World {
 	}
 	add("ops", "/", "STANDARD")
 	add("held", "/", "EC2_LINUX", lab.InstanceProfile{Name: "nodes", Path: "/x/", Role: "held"})
+	add("grouped", "/", "EC2_LINUX") // EKS has a profile of its own for it
+	spec.Groups = []labeks.GroupSpec{{Name: "blue", RoleARN: arn + "/grouped"}}
 	add("held-twice", "/", "EC2_LINUX", lab.InstanceProfile{Name: "one", Role: "held-twice"}, lab.InstanceProfile{Name: "two", Role: "held-twice"})
 	spec.Entries = append(spec.Entries,
 		labeks.EntrySpec{PrincipalARN: arn + "/gone", Type: "EC2_LINUX", Stale: true, Age: 48 * time.Hour},

@@ -162,6 +162,9 @@ func verdict(t *testing.T, s *story, ref labeks.Ref, aws sdk, l layout, lively, 
 		s.tofu("apply", "-auto-approve", "-no-color")
 	}
 	for _, role := range []string{"app", "node"} {
+		if err := leaveProfiles(t.Context(), c.iam, &role); err != nil {
+			t.Fatal(err)
+		}
 		arn := "arn:aws:iam::" + account + ":role/" + role
 		if !aws.holds(t, arn) || !aws.has(t, role) {
 			continue

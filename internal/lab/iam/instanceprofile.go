@@ -71,6 +71,15 @@ func (d *Directory) PutProfile(accountID, name, path, roleName string, now time.
 	return nil
 }
 
+// DropProfile deletes an instance profile, whatever role is in it.
+func (d *Directory) DropProfile(accountID, name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if acct := d.accounts[accountID]; acct != nil {
+		delete(acct.profiles, name)
+	}
+}
+
 // ProfileRole is the role in an instance profile.
 func (d *Directory) ProfileRole(accountID, name string) (Role, bool) {
 	d.mu.Lock()
