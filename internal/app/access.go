@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,21 @@ func AccessScan(ctx context.Context, req AccessRequest, p Process) (report.Acces
 	}
 	defer f.close()
 	found, err := f.scan(ctx, req)
-	return found.Access, err
+	return missed(req.Clusters, found.Access), err
+}
+
+// missed adds the names and globs that no cluster has to what wasn't seen: a
+// misspelt cluster isn't one in which all is well.
+func missed(names []string, found report.Access) report.Access {
+	for _, name := range names {
+		is := func(c report.AccessCluster) bool { ok, err := path.Match(name, c.Name); return ok && err == nil }
+		told := func(u report.AccessUnseen) bool { return u.Cluster == name }
+		if found.Interrupted || slices.ContainsFunc(found.Clusters, is) || slices.ContainsFunc(found.Unseen, told) {
+			continue
+		}
+		found.Unseen = append(found.Unseen, report.AccessUnseen{Cluster: name, What: "the cluster", Why: "there is none of this name where this looked"})
+	}
+	return found
 }
 
 // scan looks at all of a fleet, and keeps what the ledger should know.
@@ -128,7 +143,7 @@ func AccessVerify(ctx context.Context, req AccessRequest, wait time.Duration, p 
 			if err == nil && len(found.Clusters)+len(found.Unseen) == 0 {
 				err = noClusters()
 			}
-			return access.Findings(found.Access, strings.Join(req.Clusters, " ")), err
+			return access.Findings(missed(req.Clusters, found.Access), strings.Join(req.Clusters, " ")), err
 		}
 		tell(fmt.Sprintf("%d entries aren't live yet; looking again for %s", found.Findings()+found.Count(report.Suspect, report.Unknown), left.Round(time.Second)))
 		if sleep(ctx, min(left, verifyEvery)) != nil {
