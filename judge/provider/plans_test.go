@@ -162,9 +162,6 @@ func verdict(t *testing.T, s *story, ref labeks.Ref, aws sdk, l layout, lively, 
 		s.tofu("apply", "-auto-approve", "-no-color")
 	}
 	for _, role := range []string{"app", "node"} {
-		if err := leaveProfiles(t.Context(), c.iam, &role); err != nil {
-			t.Fatal(err)
-		}
 		arn := "arn:aws:iam::" + account + ":role/" + role
 		if !aws.holds(t, arn) || !aws.has(t, role) {
 			continue
@@ -255,6 +252,9 @@ func (c sdk) enter(t *testing.T, role string) {
 func (c sdk) removeRoles(t *testing.T) {
 	t.Helper()
 	for _, role := range []string{"app", "node"} {
+		if err := leaveProfiles(t.Context(), c.iam, &role); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := c.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: &role}); err != nil {
 			t.Fatal(err)
 		}
