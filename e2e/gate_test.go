@@ -65,11 +65,11 @@ func TestGateFindsKeysInASavedPlan(t *testing.T) {
 // What a drained run left tainted, the next plan would destroy: the gate says so.
 func TestGateKnowsWhatADrainLeft(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 18*time.Second)
+	w := newWorld(t, drained)
 	w.write("main.tf", code("use_lockfile = true", 90*time.Second))
 	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
 	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
-	_, _, wait := w.underWay(env, "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	_, said, wait := w.underWay(env, "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
 	w.trust(false)
 	if exit := wait(); exit != 1 {
 		t.Fatalf("exit %d", exit)
@@ -78,6 +78,6 @@ func TestGateKnowsWhatADrainLeft(t *testing.T) {
 	w.succeed(env, "holdfast", "run", "--", "tofu", "plan", "-no-color", "-out", "plan.out")
 	out, exit := w.output(env, "holdfast", "run", "-q", "--", "holdfast", "gate", "plan.out")
 	if exit != 2 || strings.Count(out, "HF221") != 3 || !strings.Contains(out, "untaint 'terraform_data.slow[0]'") {
-		t.Errorf("exit %d\n%s", exit, out)
+		t.Errorf("exit %d\n%s\nthe run before:\n%s", exit, out, said)
 	}
 }

@@ -277,7 +277,7 @@ func TestWhatIsSaved(t *testing.T) {
 // a process that writes.
 func TestNoUnitStartsAfterADrain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 18*time.Second)
+	w := newWorld(t, drained)
 	env := w.pod("")
 	env["HOLDFAST_ROLE_ARN"] = w.env["HOLDFAST_LAB_ROLE_DEPLOY"]
 	var units []string
@@ -285,7 +285,7 @@ func TestNoUnitStartsAfterADrain(t *testing.T) {
 		unit := fmt.Sprintf("unit%d", i)
 		units = append(units, unit)
 		w.must(os.Mkdir(filepath.Join(w.dir, unit), 0o700))
-		takes := 3 * time.Second
+		takes := 6 * time.Second
 		if i == 2 {
 			takes = 90 * time.Second
 		}

@@ -101,7 +101,7 @@ func TestWithdrawnTrustDrains(t *testing.T) {
 	for name, backend := range backends() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 18*time.Second)
+			w := newWorld(t, drained)
 			w.write("main.tf", code(backend, 90*time.Second))
 			env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
 			w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
@@ -125,6 +125,25 @@ func TestWithdrawnTrustDrains(t *testing.T) {
 				t.Errorf("said:\n%s", said)
 			}
 		})
+	}
+}
+
+// Keys that were handed over can't be renewed, so that a Terraform which works
+// with them is stopped before they end, though all is well.
+func TestDrainOfKeysThatWereHandedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, drained)
+	w.write("main.tf", code("use_lockfile = true", 90*time.Second))
+	env := w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
+	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
+	out, exit := w.output(env, "holdfast", "run", "--deliver", "env", "--report", "report.json", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	_, _, text := w.state(stateKey)
+	if exit != 1 || strings.Count(text, `"tainted"`) != 3 || w.locked(stateKey) {
+		t.Errorf("exit %d, locked %v, the state:\n%s\n%s", exit, w.locked(stateKey), text, out)
+	}
+	w.says(out, "handed over as keys (--deliver env)", "untaint 'terraform_data.slow[0]'")
+	if refused := w.refusedForExpiry(); len(refused) > 0 {
+		t.Errorf("refused for expiry: %+v", refused)
 	}
 }
 
@@ -245,13 +264,13 @@ func left(t *testing.T, backend string, prepare func(*world)) (w *world, env map
 	t.Helper()
 	w = newWorld(t, session)
 	env = w.pod(w.env["HOLDFAST_LAB_ROLE_DEPLOY"])
-	w.write("main.tf", code(backend+"\n max_retries = 1", 0))
+	w.write("main.tf", code("max_retries = 1\n"+backend, 0))
 	if prepare != nil {
 		prepare(w)
 	}
 	w.succeed(env, "holdfast", "run", "--", "tofu", "init", "-no-color")
 	w.succeed(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color", "-target=terraform_data.slow[0]")
-	w.write("main.tf", code(backend+"\n max_retries = 1", 8*time.Second))
+	w.write("main.tf", code("max_retries = 1\n"+backend, 8*time.Second))
 	return w, env, w.lose(env)
 }
 
@@ -502,22 +521,21 @@ func TestTwoRunsReleaseTheirOwnOnly(t *testing.T) {
 // it.
 func TestEncryptedStateIsKept(t *testing.T) {
 	t.Parallel()
-	w, env, _ := left(t, "use_lockfile = true", func(w *world) {
-		w.write("encryption.tf", `
-terraform {
+	// The encryption stands beside the backend, which decrypting mustn't use.
+	w, env, _ := left(t, `use_lockfile = true
+  }
   encryption {
     key_provider "pbkdf2" "k" {
-      passphrase = "correct horse battery staple"
+      passphrase = var.passphrase
     }
     method "aes_gcm" "m" {
       keys = key_provider.pbkdf2.k
     }
     state {
       method = method.aes_gcm.m
-    }
-  }
-}
-`)
+    }`, func(w *world) {
+		w.write("variables.tf", "variable \"passphrase\" {}\n")
+		w.write("terraform.tfvars", "passphrase = \"correct horse battery staple\"\n")
 	})
 	w.trust(true)
 	out, exit := w.output(env, "holdfast", "state", "rescue")
@@ -528,11 +546,16 @@ terraform {
 	if strings.Contains(out, "correct horse") {
 		t.Error("a secret is told")
 	}
+	// Whoever tries again doesn't get past the lock that guards it.
+	again, exit := w.output(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	if exit != 1 || !w.locked(stateKey) {
+		t.Errorf("the next run: exit %d, locked %v\n%s", exit, w.locked(stateKey), again)
+	}
 	before, _, _ := w.state(stateKey)
 	for line := range strings.SplitSeq(out, "\n") {
 		command := strings.TrimSpace(line)
 		switch {
-		case strings.HasPrefix(command, "mkdir "), strings.HasPrefix(command, "tofu "):
+		case strings.HasPrefix(command, "mkdir "), strings.HasPrefix(command, "cp "), strings.HasPrefix(command, "echo "), strings.HasPrefix(command, "tofu "):
 			w.succeed(env, "holdfast", "run", "--", "sh", "-c", command)
 		case strings.HasPrefix(command, "holdfast state unlock"):
 			w.succeed(env, "sh", "-c", command)
@@ -541,6 +564,20 @@ terraform {
 	if after, _, text := w.state(stateKey); after <= before || !strings.Contains(text, "encrypted_data") || w.locked(stateKey) {
 		t.Errorf("serial %d, then %d; locked %v\n%s", before, after, w.locked(stateKey), text)
 	}
+}
+
+// Whoever just tries again has the state rescued, and the third run works.
+func TestRetryRescues(t *testing.T) {
+	t.Parallel()
+	w, env, _ := left(t, "use_lockfile = true", nil)
+	w.trust(true)
+	out, exit := w.output(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	w.says(out, "Error acquiring the state lock", "rescued: serial ", "was this run's; released")
+	if exit != 1 || w.locked(stateKey) {
+		t.Errorf("exit %d, locked %v\n%s", exit, w.locked(stateKey), out)
+	}
+	w.succeed(env, "holdfast", "run", "--", "tofu", "apply", "-auto-approve", "-no-color")
+	w.checkState(3)
 }
 
 // Whoever isn't looking is told: of the renewal that fails, of the end of the
@@ -654,7 +691,7 @@ func TestWithdrawnTrustDrainsAProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, 18*time.Second)
+	w := newWorld(t, drained)
 	w.write("mirror.tfrc", fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", strings.TrimSpace(string(out))))
 	w.env["TF_CLI_CONFIG_FILE"] = filepath.Join(w.dir, "mirror.tfrc")
 	w.write("main.tf", strings.Split(code("use_lockfile = true", 0), "resource ")[0]+`
@@ -691,7 +728,7 @@ resource "time_sleep" "slow" {
 // stopped in time, and what it left half made is on the agent's record.
 func TestAgentStopsInTime(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 18*time.Second)
+	w := newWorld(t, drained)
 	w.write("github-env", "")
 	w.write("main.tf", code("use_lockfile = true", 90*time.Second))
 	env := w.without("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")

@@ -17,19 +17,26 @@ import (
 // pseudo-terminal or on pipes.
 type stage struct {
 	*world
-	cmd    *exec.Cmd
-	in     io.WriteCloser // the keyboard, or a pipe to standard input
-	out    io.Closer      // our end of its output
-	log    string
-	mu     sync.Mutex
-	screen bytes.Buffer
-	closed chan struct{} // nothing more comes out
+	cmd     *exec.Cmd
+	in      io.WriteCloser // the keyboard, or a pipe to standard input
+	out     io.Closer      // our end of its output
+	log     string
+	ignored string // signals that whoever starts holdfast ignores: HUP INT
+	mu      sync.Mutex
+	screen  bytes.Buffer
+	closed  chan struct{} // nothing more comes out
 }
 
 // raise starts `holdfast run -- COMMAND` in which tofu is the child that plays.
 func raise(t *testing.T, terminal bool, play string, command ...string) *stage {
 	t.Helper()
-	s := &stage{world: newWorld(t, time.Hour), closed: make(chan struct{})}
+	return raiseIgnoring(t, "", terminal, play, command...)
+}
+
+// raiseIgnoring is raise under somebody who ignores signals, as nohup does.
+func raiseIgnoring(t *testing.T, ignored string, terminal bool, play string, command ...string) *stage {
+	t.Helper()
+	s := &stage{world: newWorld(t, time.Hour), closed: make(chan struct{}), ignored: ignored}
 	exe, err := os.Executable()
 	s.must(err)
 	s.must(os.Remove(filepath.Join(s.dir, "bin", "tofu")))
@@ -46,7 +53,11 @@ func raise(t *testing.T, terminal bool, play string, command ...string) *stage {
 // start runs holdfast over a command on a pseudo-terminal or on pipes.
 func (s *stage) start(terminal bool, env map[string]string, command ...string) {
 	s.t.Helper()
-	s.cmd = s.command(env, "holdfast", append([]string{"run", "--report", "report.json", "--"}, command...)...)
+	args := append([]string{"holdfast", "run", "--report", "report.json", "--"}, command...)
+	if s.ignored != "" {
+		args = append([]string{"sh", "-c", `trap "" ` + s.ignored + `; exec "$@"`, "sh"}, args...)
+	}
+	s.cmd = s.command(env, args[0], args[1:]...)
 	var from io.Reader
 	if terminal {
 		master, err := startOnTerminal(s.cmd)
@@ -216,6 +227,34 @@ func TestWhatTheChildReceives(t *testing.T) {
 	}
 }
 
+// TestIgnoredSignals: what nohup, or a shell that starts a job in the background,
+// ignores stays ignored, but for the one that Terraform takes nevertheless.
+func TestIgnoredSignals(t *testing.T) {
+	for name, row := range map[string]struct {
+		play     string
+		command  string
+		signal   os.Signal
+		received string
+	}{
+		"SIGHUP, Terraform":           {"work 15", "tofu", syscall.SIGHUP, "ready\nfinished"},
+		"SIGINT, Terraform":           {"count", "tofu", syscall.SIGINT, "got interrupt"},
+		"SIGHUP, an ordinary command": {"work 15", "bin/anything", syscall.SIGHUP, "ready\nfinished"},
+		"SIGINT, an ordinary command": {"work 15", "bin/anything", syscall.SIGINT, "ready\nfinished"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := raiseIgnoring(t, "HUP INT", false, row.play, row.command, "apply")
+			s.ready()
+			s.signal(row.signal)
+			exit := s.exit()
+			s.until("the child's last word: "+row.received, func() bool { return strings.HasSuffix(s.told(), row.received+"\n") })
+			if exit != 0 {
+				t.Errorf("exit %d\n%s", exit, s.seen())
+			}
+		})
+	}
+}
+
 // TestOrdinaryCommandIsInTheForeground: on a terminal the kernel gives Ctrl-C to
 // a command that isn't Terraform, and holdfast adds none of its own.
 func TestOrdinaryCommandIsInTheForeground(t *testing.T) {
@@ -286,12 +325,14 @@ func TestLimitsOfTheChild(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, time.Hour)
 	const show = "ulimit -a; grep -E 'CoreDumping|Seccomp|NoNewPrivs|SigIgn|SigBlk' /proc/self/status; ls -ld /proc/self/environ | cut -d' ' -f1-4"
-	without, err := exec.Command("sh", "-c", show).Output()
-	w.must(err)
-	cmd := w.command(w.pod(""), "holdfast", "run", "-q", "--", "sh", "-c", show)
-	with, err := cmd.Output()
-	w.must(err)
-	if !bytes.Equal(without, with) {
-		t.Errorf("without holdfast:\n%s\nwith:\n%s", without, with)
+	for _, above := range []string{"", `trap "" HUP INT; `} { // as nohup, and a job in the background
+		without, err := exec.Command("sh", "-c", above+"sh -c '"+strings.ReplaceAll(show, "'", `'\''`)+"'").Output()
+		w.must(err)
+		cmd := w.command(w.pod(""), "sh", "-c", above+`exec holdfast run -q -- sh -c "$0"`, show)
+		with, err := cmd.Output()
+		w.must(err)
+		if !bytes.Equal(without, with) {
+			t.Errorf("without holdfast:\n%s\nwith:\n%s", without, with)
+		}
 	}
 }

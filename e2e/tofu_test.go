@@ -20,6 +20,10 @@ import (
 const (
 	stateKey = "live/app.tfstate"
 	session  = 6 * time.Second
+
+	// drained is for runs that are stopped a sixth of it before its end, which has
+	// to do for stopping even where everybody else is busy too.
+	drained = 45 * time.Second
 )
 
 // code is a configuration with an S3 backend whose three resources take their

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/cred"
+	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/report"
 )
 
@@ -234,42 +235,29 @@ func policyWords(p report.AccessPolicy) string {
 // ByHand are the commands that finish a repair whose entry is gone.
 func (p Plan) ByHand() []string {
 	again := p.Again()
-	at := " --region " + p.Region + " --cluster-name " + quote(p.Cluster) + " --principal-arn " + quote(p.Entry.Principal)
-	create := "aws eks create-access-entry" + at
+	at := []string{"--region", p.Region, "--cluster-name", p.Cluster, "--principal-arn", p.Entry.Principal}
+	create := append([]string{"aws", "eks", "create-access-entry"}, at...)
 	if again.Type != "" {
-		create += " --type " + again.Type
+		create = append(create, "--type", again.Type)
 	}
 	if len(again.Groups) > 0 {
-		create += " --kubernetes-groups"
-		for _, g := range again.Groups {
-			create += " " + quote(g)
-		}
+		create = append(append(create, "--kubernetes-groups"), again.Groups...)
 	}
 	if again.Username != "" {
-		create += " --username " + quote(again.Username)
+		create = append(create, "--username", again.Username)
 	}
 	if len(again.Tags) > 0 {
 		b, _ := json.Marshal(again.Tags) // strings always can be
-		create += " --tags " + quote(string(b))
+		create = append(create, "--tags", string(b))
 	}
-	out := []string{create}
+	out := []string{cure.Command(create...)}
 	for _, policy := range p.Entry.Policies {
 		scope := "type=" + policy.Scope
 		if len(policy.Namespaces) > 0 {
 			scope += ",namespaces=" + strings.Join(policy.Namespaces, ",")
 		}
-		out = append(out, "aws eks associate-access-policy"+at+" --policy-arn "+quote(policy.ARN)+" --access-scope "+quote(scope))
+		associate := append([]string{"aws", "eks", "associate-access-policy"}, at...)
+		out = append(out, cure.Command(append(associate, "--policy-arn", policy.ARN, "--access-scope", scope)...))
 	}
 	return out
-}
-
-// quote is for a POSIX shell.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/internal/cred"
+	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/report"
 )
 
@@ -76,17 +77,18 @@ func advice(c report.AccessCluster, e report.AccessEntry) []string {
 	case report.Managed:
 		return []string{"Leave it to AWS."}
 	case report.Stale:
-		out := []string{"Make the entry anew:  holdfast access repair --entry " + quote(name) + " " + quote(c.Name)}
+		out := []string{"Make the entry anew:  " + cure.Command("holdfast", "access", "repair", "--entry", name, c.Name)}
 		if ForNodes(e.Type) {
 			out = append(out, "Nodes that have given up joining have to be replaced afterwards. If the role was in an instance profile, look whether the new one is:  holdfast access scan --full "+quote(c.Name))
 		}
 		return append(out, "Keep it from happening again: let the entry be replaced with its role (replace_triggered_by on the role's unique_id), or the role keep its life.")
 	case report.Orphan:
-		return []string{"Nobody has this name. If nobody will, delete the entry:  aws eks delete-access-entry --region " + c.Region + " --cluster-name " + quote(c.Name) + " --principal-arn " + quote(e.Principal),
+		return []string{"Nobody has this name. If nobody will, delete the entry:  " +
+			cure.Command("aws", "eks", "delete-access-entry", "--region", c.Region, "--cluster-name", c.Name, "--principal-arn", e.Principal),
 			"If the principal is to come back under this name, delete the entry first: it won't follow."}
 	case report.Masked:
 		return []string{"It works for now because of a row in aws-auth, with that row's rights. It will stop when the row goes, or when the authentication mode becomes API.",
-			"To make the entry good: take the row out of aws-auth, then  holdfast access repair --entry " + quote(name) + " " + quote(c.Name)}
+			"To make the entry good: take the row out of aws-auth, then  " + cure.Command("holdfast", "access", "repair", "--entry", name, c.Name)}
 	case report.Suspect:
 		return []string{"Whether it is bound to the principal of today can't be told from outside. If it lets its principal in, all is well: holdfast believes the authenticator's log, which can be switched on for the cluster.",
 			"If the principal gets 401 Unauthorized, delete and create the entry by hand; holdfast won't without evidence."}

@@ -31,6 +31,7 @@ func (k *keeping) deliver(ctx context.Context, env precedence.Env, held *chain) 
 			return err
 		}
 		forget(env)
+		k.handed = set
 		env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = set.AccessKeyID(), set.Secret()
 		if set.Token() != "" {
 			env["AWS_SESSION_TOKEN"] = set.Token()

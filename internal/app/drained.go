@@ -3,12 +3,12 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/durable"
 	"github.com/holdfast/holdfast/internal/event"
 	"github.com/holdfast/holdfast/internal/link"
@@ -31,7 +31,7 @@ func (g *guard) tellDrained(ctx context.Context, w *guarded, e *link.End) {
 		}
 		for _, i := range r.State.Tainted() {
 			d.Tainted = append(d.Tainted, report.Instance{Address: i.Address, Type: i.Type, ID: i.ID})
-			d.Next = append(d.Next, fmt.Sprintf("%s -chdir=%s untaint '%s'", w.place.engine, w.place.dir, i.Address))
+			d.Next = append(d.Next, cure.Command(w.place.engine, "-chdir="+w.place.dir, "untaint", i.Address))
 		}
 	}
 	if err != nil {
@@ -41,7 +41,7 @@ func (g *guard) tellDrained(ctx context.Context, w *guarded, e *link.End) {
 		for _, r := range e.Resources {
 			if r.Failed && r.Action == "create" && !known[r.Address] {
 				d.Missing = append(d.Missing, r.Address)
-				d.Next = append(d.Next, fmt.Sprintf("%s -chdir=%s import '%s' ID", w.place.engine, w.place.dir, r.Address))
+				d.Next = append(d.Next, cure.Command(w.place.engine, "-chdir="+w.place.dir, "import", r.Address, "ID"))
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast/holdfast/internal/alert"
 	"github.com/holdfast/holdfast/internal/assign"
+	"github.com/holdfast/holdfast/internal/cred"
 	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/endpoint"
 	"github.com/holdfast/holdfast/internal/event"
@@ -103,6 +104,7 @@ type keeping struct {
 	all      identities
 	run      resolved // the identity of the run
 	ambient  string   // the access key in the environment of the command
+	handed   cred.Set // the keys that the command got instead of the endpoint; zero if it didn't
 	service  *service
 	dir      *private.Dir
 	token    string

@@ -157,17 +157,19 @@ func TestAsManyExchangesAsHopsTimesRenewals(t *testing.T) {
 			if err := c.run(h, &seen, 20*time.Millisecond, end); err != nil {
 				t.Error(err)
 			}
-			if c.answers < 100 {
+			if c.answers < 24 { // several in each of the sessions, however busy the machine
 				t.Errorf("%s got %d answers only", c.name, c.answers)
 			}
 		})
 	}
 	wg.Wait()
+	ended := time.Now()
 	h.service.close()
-	exchanges := map[string]int{}
+	exchanges, last := map[string]int{}, map[string]time.Time{}
 	for _, call := range h.lab.Calls() {
 		if call.Service == "sts" {
 			exchanges[call.Operation]++
+			last[call.Operation] = call.Time
 			if call.Status != http.StatusOK {
 				t.Errorf("refused: %+v", call)
 			}
@@ -180,9 +182,13 @@ func TestAsManyExchangesAsHopsTimesRenewals(t *testing.T) {
 			operation = "AssumeRole"
 		}
 		// An attempt that was given up because the answer took too long, as it
-		// may on a busy machine, has still reached the lab.
-		least := hop.Renewals + 1
-		if n := exchanges[operation]; n < least || n > least+hop.Failures {
+		// may on a busy machine, has still reached the lab; so has one that was
+		// under way at the end.
+		least, more := hop.Renewals+1, hop.Failures
+		if last[operation].After(ended.Add(-time.Second)) {
+			more++
+		}
+		if n := exchanges[operation]; n < least || n > least+more {
 			t.Errorf("%s: %d exchanges for %d renewals, %d attempts given up", hop.Name, n, hop.Renewals, hop.Failures)
 		}
 		if hop.Renewals < 4 || hop.Renewals > 10 {
@@ -217,9 +223,11 @@ func TestNobodyNoticesWhenSTSFails(t *testing.T) {
 				if err := c.run(h, &seen, 25*time.Millisecond, end); err != nil {
 					t.Error(err)
 				}
-				// A machine that is busy with other things stops everybody at
-				// once; what a plain answer took meanwhile is its measure.
-				if least := usual.slowest(); c.slowest > slowest && c.slowest > 2*least {
+				// That an answer never waits is shown to the nanosecond in
+				// package keeper. Here a machine that is busy with other things
+				// holds everybody up; as many clients of a handler that does
+				// nothing are its measure.
+				if least := usual.slowest(); c.slowest > slowest && c.slowest > 3*least {
 					t.Errorf("%s waited %v; a plain answer took %v at the most", c.name, c.slowest, least)
 				}
 			})
@@ -264,27 +272,33 @@ func newControl(t *testing.T, end time.Time) *control {
 		t.Fatal(err)
 	}
 	s := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-	c, transport, done := &control{}, &http.Transport{}, make(chan struct{})
+	c, transport := &control{}, &http.Transport{MaxIdleConnsPerHost: 6}
 	go func() { _ = s.Serve(l) }()
-	go func() {
-		defer close(done)
-		for time.Now().Before(end) && t.Context().Err() == nil {
-			began := time.Now()
-			r, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String(), nil)
-			if err != nil {
-				return
+	var clients sync.WaitGroup
+	for range 6 {
+		clients.Go(func() {
+			for time.Now().Before(end) && t.Context().Err() == nil {
+				c.ask(transport, "http://"+l.Addr().String())
+				time.Sleep(15 * time.Millisecond)
 			}
-			if resp, err := transport.RoundTrip(r); err == nil {
-				resp.Body.Close()
-			}
-			if took := int64(time.Since(began)); took > c.most.Load() {
-				c.most.Store(took)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	}()
-	t.Cleanup(func() { s.Close(); <-done; transport.CloseIdleConnections() })
+		})
+	}
+	t.Cleanup(func() { s.Close(); clients.Wait(); transport.CloseIdleConnections() })
 	return c
+}
+
+func (c *control) ask(transport http.RoundTripper, url string) {
+	began := time.Now()
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return
+	}
+	if resp, err := transport.RoundTrip(r); err == nil {
+		resp.Body.Close()
+	}
+	took := int64(time.Since(began))
+	for old := c.most.Load(); took > old && !c.most.CompareAndSwap(old, took); old = c.most.Load() {
+	}
 }
 
 // door is a listener in front of the lab that can be shut, so that a connection

@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/internal/rescue"
 	"github.com/holdfast/holdfast/internal/tf/backend"
+	"github.com/holdfast/holdfast/internal/tf/code"
 	"github.com/holdfast/holdfast/internal/tf/state"
 )
 
@@ -114,6 +115,9 @@ func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Res
 	}
 	if found != nil {
 		f.Copy = found.Path
+		if found.State.Encrypted {
+			f.Encryption = encryption(w)
+		}
 	}
 	d := rescue.Decide(f)
 	out := told(f, d)
@@ -131,6 +135,18 @@ func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Res
 		return out, nil
 	}
 	return r.carry(ctx, w, rescue.Case{Facts: f, Content: content, Store: store, Before: unfinished})
+}
+
+// encryption is where it is said how states of a directory are encrypted.
+func encryption(w workplace) rescue.Encryption {
+	paths, err := code.Encryption(w.dir, code.OpenTofu)
+	switch {
+	case err != nil:
+		return rescue.Encryption{Problem: err.Error()}
+	case len(paths) == 0 && w.env["TF_ENCRYPTION"] == "":
+		return rescue.Encryption{Problem: "neither the code nor TF_ENCRYPTION says it"}
+	}
+	return rescue.Encryption{Files: paths}
 }
 
 func (r *rescuer) carry(ctx context.Context, w workplace, c rescue.Case) (*report.Rescue, error) {
@@ -163,7 +179,7 @@ func (r *rescuer) carry(ctx context.Context, w workplace, c rescue.Case) (*repor
 		out.Why = append(out.Why, result.Warned)
 	}
 	if out.Problem != "" && len(out.Next) == 0 {
-		out.Next = append(out.Next, "holdfast state rescue "+w.dir)
+		out.Next = append(out.Next, cure.Command("holdfast", "state", "rescue", w.dir))
 	}
 	return out, err
 }
@@ -213,7 +229,7 @@ func (r *rescuer) exclude(dir string) (unlock func(), err error) {
 	name := "holdfast-" + state.Digest([]byte(r.who + dir))[:16] + ".lock"
 	unlock, ok, err := durable.TryLock(filepath.Join(os.TempDir(), name))
 	if err == nil && !ok {
-		err = &cure.Error{What: "another holdfast rescues " + dir + " now", Cure: "wait for it, then look:  holdfast state inspect " + dir, Class: cure.Incomplete}
+		err = &cure.Error{What: "another holdfast rescues " + dir + " now", Cure: "wait for it, then look:  " + cure.Command("holdfast", "state", "inspect", dir), Class: cure.Incomplete}
 	}
 	return unlock, err
 }

@@ -67,6 +67,10 @@ type Voice struct {
 func Run(ctx context.Context, req Request, proc Process, voice Voice) (report.Run, error) {
 	j := &job{req: req, proc: proc, env: precedence.NewEnv(proc.Environ), voice: voice}
 	supervise.OutlivePipes()
+	// A signal ends the wait for the first credential; from then on signals are
+	// the child's affair.
+	ctx, stop := supervise.UntilAsked(ctx)
+	defer stop()
 	rep := report.Run{
 		SchemaVersion: report.SchemaVersion, Began: time.Now().Round(0), Processes: []report.Process{}, ExitCode: ExitOwn,
 		Identity: report.Identity{Hops: []report.Hop{}},

@@ -84,7 +84,7 @@ func (g *guard) decide(w *guarded, now time.Time) drain.Decision {
 		began = w.run.Began
 	}
 	return drain.Decide(drain.Facts{
-		Now: now, Began: began, Credential: g.credential(identity), Slowest: w.slowest,
+		Now: now, Began: began, Credential: g.credential(w, identity), Slowest: w.slowest,
 		Policy: g.policy, Timeout: g.k.all.file.Run.Timeout, Stopped: stopped,
 	})
 }
@@ -130,7 +130,7 @@ func (g *guard) again() {
 func (g *guard) mayStart(w *guarded) error {
 	why := g.closed()
 	if why == "" {
-		why, _ = drain.MayStart(time.Now(), g.credential(w.process.Identity))
+		why, _ = drain.MayStart(time.Now(), g.credential(w, w.process.Identity))
 	}
 	if why == "" {
 		return nil
@@ -157,8 +157,12 @@ func (g *guard) closed() string {
 	return ""
 }
 
-// credential is what an identity is served now.
-func (g *guard) credential(name string) drain.Credential {
+// credential is what a process is served now as an identity, or was handed over
+// once and for all.
+func (g *guard) credential(w *guarded, name string) drain.Credential {
+	if keys := g.k.handed; !keys.IsZero() && w.supervisor.PID == os.Getpid() {
+		return drain.Credential{Expires: keys.Expires, Lifetime: keys.Lifetime(), Problem: "they were handed over as keys (--deliver env)"}
+	}
 	g.k.service.mu.Lock()
 	c, ok := g.k.service.chains[name]
 	g.k.service.mu.Unlock()

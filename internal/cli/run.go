@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -110,10 +107,7 @@ func (flags *runFlags) apply(req *app.Request) error {
 
 func run(ctx context.Context, req app.Request, p app.Process, flags runFlags) error {
 	quiet := flags.quiet
-	// A signal ends the wait for the first credential; from then on signals
-	// are the child's affair.
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
+	ctx = context.WithoutCancel(ctx) // signals are app.Run's own affair
 	voice := app.Voice{
 		Event: func(e event.Event) {
 			if !quiet || e.Severity > event.Notice {

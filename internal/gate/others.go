@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/finding"
 	"github.com/holdfast/holdfast/internal/tf/plan"
 )
@@ -88,7 +89,7 @@ func (j *judge) drained() {
 				evidence = append(evidence, "its ID is "+d.ID)
 			}
 			j.find("HF221", c.Address, "the plan destroys it because a stopped run left it tainted; it may be whole",
-				"look at it, then:  untaint '"+c.Address+"'", evidence...)
+				"look at it, then:  "+cure.Command("untaint", c.Address), evidence...)
 			break
 		}
 	}

@@ -93,6 +93,7 @@ type manifest struct {
 	// What a rescue that takes this one up can't see again.
 	Run    *Run     `json:"run,omitempty"`
 	Locks  []string `json:"locks,omitempty"`  // IDs that are provably the run's
+	Left   []string `json:"left,omitempty"`   // IDs that guard what an earlier run left to a person
 	Digest string   `json:"digest,omitempty"` // MD5 of the object that is provably right
 }
 
@@ -193,7 +194,7 @@ func (c Case) record(d Decision) error {
 	facts := c.Facts
 	m := manifest{
 		Dir: facts.Dir, Engine: facts.Engine, Program: facts.Program, Where: facts.Remote.Where,
-		Run: facts.run(), Locks: facts.Recorded.Locks, Digest: facts.Recorded.Digest,
+		Run: facts.run(), Locks: facts.Recorded.Locks, Left: facts.Recorded.Left, Digest: facts.Recorded.Digest,
 	}
 	if f := facts.Found; f != nil {
 		m.From, m.Path, m.Written, m.Serial, m.Lineage = f.From, f.Path, f.Modified, f.State.Serial, f.State.Lineage
@@ -201,7 +202,7 @@ func (c Case) record(d Decision) error {
 			return err
 		}
 	}
-	if d.Lock == Release || d.Lock == Guard {
+	if d.Lock == Release || d.Lock == Guard && !slices.Contains(m.Left, d.LockID) {
 		m.Locks = append(slices.Clone(m.Locks), d.LockID)
 	}
 	if d.Digest == Repair {
@@ -256,9 +257,9 @@ func (c Case) step(name string, intent any, act func() error) error {
 // lock is held until what stands under it was read back.
 func (c Case) settle(ctx context.Context, r *Result) error {
 	d := r.Decision
-	held := d.LockID
-	if d.Lock != Release {
-		held = ""
+	held, release := "", d.Lock == Release
+	if release || d.Lock == Guard { // nothing is repaired or pushed under one that guards what isn't ours
+		held = d.LockID
 	}
 	if d.Digest == Repair {
 		if held == "" {
@@ -266,7 +267,7 @@ func (c Case) settle(ctx context.Context, r *Result) error {
 			if err != nil {
 				return err
 			}
-			held = taken
+			held, release = taken, true
 		}
 		if err := c.repair(ctx); err != nil {
 			return err
@@ -278,7 +279,7 @@ func (c Case) settle(ctx context.Context, r *Result) error {
 			return err
 		}
 	}
-	if held != "" {
+	if release {
 		if err := c.step(stepUnlock, taken{held}, func() error { return c.Store.Release(ctx, held) }); err != nil {
 			return err
 		}

@@ -137,6 +137,23 @@ func TestStepsThatFail(t *testing.T) {
 	}
 }
 
+// A lock of the run's own that has to stay, because something may have been made
+// that no state knows, doesn't keep its state or its digest from being rescued.
+func TestRescueUnderALockThatStays(t *testing.T) {
+	for _, scene := range []string{"state and both locks", "a digest that lags, and a state", "a digest that lags, exit 0"} {
+		w, seen := scenes()[scene]()
+		w.file, w.item = lock(), lock()
+		seen.Made = []string{"a.lost"}
+		got, _ := rescueOnce(t, w, t.TempDir(), seen, nil)
+		if got.Failed != "" || got.Decision.Lock != rescue.Guard || w.item == nil || w.file == nil || w.digest != state.Digest(w.object) {
+			t.Errorf("%s: %+v, digest %s of %s", scene, got, w.digest, w.object)
+		}
+		if scene != "a digest that lags, exit 0" && (!got.Pushed || w.errored != nil) {
+			t.Errorf("%s: not pushed: %+v", scene, got)
+		}
+	}
+}
+
 // The backend doesn't answer: what was found is kept, with all that the keeper
 // saw, and the next rescue settles it without having seen the run.
 func TestBlind(t *testing.T) {

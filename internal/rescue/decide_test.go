@@ -74,6 +74,8 @@ func locks() dimension {
 		"a wrong word": func(f *rescue.Facts) { f.Run, f.Word.LockID = nil, "M" },
 		"recorded":     func(f *rescue.Facts) { f.Run, f.Recorded.Locks = nil, []string{"L"} },
 		"recorded run": func(f *rescue.Facts) { f.Run, f.Recorded.Run = nil, f.Run },
+		"left":         func(f *rescue.Facts) { f.Run, f.Recorded.Left = nil, []string{"L"} },
+		"left before":  func(f *rescue.Facts) { f.Run.Before.LockID, f.Recorded.Left = "L", []string{"L"} },
 	}
 }
 
@@ -108,7 +110,7 @@ func remotes() dimension {
 
 // ourLocks are the rows of locks in which the lock is provably ours, or nobody's.
 func ourLocks() []string {
-	return []string{"ours", "in the table", "two that agree", "on a word", "recorded", "recorded run"}
+	return []string{"ours", "in the table", "two that agree", "on a word", "recorded", "recorded run", "left"}
 }
 
 // Every combination of found, lock, digest and remote: what may never be
@@ -209,6 +211,39 @@ func TestWhatIsTold(t *testing.T) {
 			if !strings.Contains(next, want) {
 				t.Errorf("%s: no %q in\n%s", name, want, next)
 			}
+		}
+	}
+}
+
+// Somebody tries again after a run that left its state: what was found is older
+// than the process that has just ended, and is judged as the earlier run's.
+func TestTryAgain(t *testing.T) {
+	again := func() rescue.Facts {
+		f := facts()
+		f.Recorded.Run = f.Run
+		f.Run = &rescue.Run{Began: noon().Add(2 * time.Hour), Ended: noon().Add(2*time.Hour + time.Second), Who: me, Before: rescue.Before{LockID: "L"}, Made: []string{"a.again"}}
+		return f
+	}
+	for name, row := range map[string]struct {
+		change func(*rescue.Facts)
+		state  rescue.StateAction
+		lock   rescue.LockAction
+	}{
+		"rescued":                {func(*rescue.Facts) {}, rescue.Push, rescue.Guard}, // a.again may exist
+		"nothing made since":     {func(f *rescue.Facts) { f.Run.Made = nil }, rescue.Push, rescue.Release},
+		"there already":          {func(f *rescue.Facts) { f.Run.Made, f.Found.State = nil, f.Remote.State }, rescue.Already, rescue.Release},
+		"a conflict":             {func(f *rescue.Facts) { f.Found.State = parsed(content(lineage, 17, "b")) }, rescue.Refuse, rescue.Guard},
+		"encrypted, left":        {func(f *rescue.Facts) { f.Found.State.Encrypted, f.Recorded.Left = true, []string{"L"} }, rescue.Keep, rescue.Guard},
+		"it is gone, left":       {func(f *rescue.Facts) { f.Found, f.Recorded.Left = nil, []string{"L"} }, rescue.NoState, rescue.Guard},
+		"it is gone":             {func(f *rescue.Facts) { f.Found = nil }, rescue.NoState, rescue.Theirs},
+		"of the week before":     {func(f *rescue.Facts) { f.Found.Modified = noon().Add(-7 * 24 * time.Hour) }, rescue.Foreign, rescue.Theirs},
+		"of the week before, II": {func(f *rescue.Facts) { f.Found.Modified, f.Recorded.Left = noon().Add(-7*24*time.Hour), []string{"L"} }, rescue.Foreign, rescue.Guard},
+		"another's lock":         {func(f *rescue.Facts) { f.Remote.File = &state.Lock{ID: "M", Who: "bob@elsewhere", Created: noon()} }, rescue.Refuse, rescue.Theirs},
+	} {
+		f := again()
+		row.change(&f)
+		if d := rescue.Decide(f); d.State != row.state || d.Lock != row.lock {
+			t.Errorf("%s: state %s, lock %s; want %s, %s\n%q", name, d.State, d.Lock, row.state, row.lock, d.Why)
 		}
 	}
 }

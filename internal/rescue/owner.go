@@ -13,6 +13,7 @@ type ownership struct {
 	held     string // the lock in words
 	ours     bool
 	unproven bool // it may be ours, and a person may say so
+	guards   bool // it is an earlier run's, and a person has to settle what that one left
 	why      string
 	speaks   []string // what speaks for it, for a person who has to say
 }
@@ -21,8 +22,9 @@ type ownership struct {
 // process started, that was read while it ran, that was made within its time by
 // the same user and host, that is still the same, and that the process has
 // worked under: a lock excludes, so whoever worked between its making and now
-// had this one.
-func owner(f Facts) ownership {
+// had this one. Another says that the question is about another run than the one
+// that earlier rescues were about.
+func owner(f Facts, another bool) ownership {
 	lock, both := theLock(f.Remote)
 	if lock == nil {
 		return ownership{}
@@ -35,6 +37,11 @@ func owner(f Facts) ownership {
 	case f.Word.LockID == lock.ID:
 		return o.own("released on your word")
 	case slices.Contains(f.Recorded.Locks, lock.ID):
+		return o.own("proved by an earlier rescue")
+	case slices.Contains(f.Recorded.Left, lock.ID) && another:
+		o.guards, o.why = true, "an earlier run's; it stays, so that nobody applies over what isn't settled"
+		return o
+	case slices.Contains(f.Recorded.Left, lock.ID):
 		return o.own("proved by an earlier rescue")
 	case f.Run == nil:
 		return o.unsupervised(f, *lock)

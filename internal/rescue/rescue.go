@@ -16,92 +16,12 @@ package rescue
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/holdfast/holdfast/internal/tf/state"
+	"github.com/holdfast/holdfast/internal/cure"
 )
-
-// Facts are everything that the decision takes into account.
-type Facts struct {
-	Dir      string // the working directory, as a person would name it
-	Engine   string // tofu or terraform, for commands that are printed
-	Program  string // its path
-	Copy     string // where the copy of what was found lies, for commands that are printed
-	Found    *Found // nil: no state was left behind
-	Remote   Remote
-	Run      *Run // nil: holdfast didn't supervise the process
-	Word     Word
-	Recorded Recorded
-	Who      string // user@host of this process, as a lock has it
-	OnlyLock bool   // the state and its digest aren't the question
-	Alive    Alive
-}
-
-// Alive is whether a Terraform works in the directory now.
-type Alive struct {
-	Problem   string // why nobody looked; empty if somebody did
-	Processes string // in words; empty if there is none
-}
-
-// Found is a state that didn't reach its backend.
-type Found struct {
-	Path     string // empty: it was printed, or comes from a journal
-	From     string // where it comes from, in words
-	Modified time.Time
-	State    state.State
-	Problem  string // why it can't be read; empty if it can
-	Partial  bool   // written during a panic, so that a part may be missing
-}
-
-// Remote is what the backend holds.
-type Remote struct {
-	Where   string // s3://bucket/key
-	Problem string // why it couldn't be looked at; empty if it could
-	Exists  bool
-	State   state.State
-	MD5     string    // of the object
-	Changed time.Time // when it was written; zero if the backend doesn't tell
-
-	Digests bool   // a digest is kept beside the object
-	Digest  string // what it says; empty if there is none yet
-
-	Locks bool // locks can be seen
-	File  *state.Lock
-	Item  *state.Lock
-}
-
-// Run is what a keeper saw of the process that should have written the state.
-type Run struct {
-	Began  time.Time `json:"began"`
-	Ended  time.Time `json:"ended"`
-	Who    string    `json:"who"` // user@host
-	Before Before    `json:"before"`
-	Seen   string    `json:"seen,omitempty"`  // the ID of the lock that was read while the process ran
-	Worked time.Time `json:"worked,omitzero"` // the last time that its output told of an operation
-	Made   []string  `json:"made,omitempty"`  // addresses that it made, or was making when it was killed
-}
-
-// Before is what the backend held when the process was about to start.
-type Before struct {
-	Problem string `json:"problem,omitempty"` // why nobody looked; empty if somebody did
-	LockID  string `json:"lock_id,omitempty"`
-	MD5     string `json:"md5,omitempty"`
-}
-
-// Word is what a person vouches for.
-type Word struct {
-	LockID string // this lock may be released
-	Digest string // the object with this MD5 is the right state
-}
-
-// Recorded is what an earlier rescue of the same state, which couldn't be
-// finished, knew, proved or took.
-type Recorded struct {
-	Run    *Run
-	Locks  []string
-	Digest string
-}
 
 // StateAction is what happens to the state that was found.
 type StateAction string
@@ -174,16 +94,20 @@ func (d Decision) Quiet() bool {
 
 // Decide compares the facts.
 func Decide(f Facts) Decision {
+	another := f.Run != nil && !f.earlier()
 	f.Run = f.run()
 	d := Decision{State: NoState, Digest: NoDigest, Lock: NoLock}
 	if f.Remote.Problem != "" {
 		return f.blind(d)
 	}
-	lock := owner(f)
+	lock := owner(f, another)
 	d.LockID = lock.id
 	d.Orphans = f.orphans()
-	if len(d.Orphans) > 0 {
+	switch {
+	case len(d.Orphans) > 0 && f.Found == nil:
 		d.why("the process ended without a state, and what it made isn't in %s", f.Remote.Where)
+	case len(d.Orphans) > 0:
+		d.why("what it made is neither in %s nor in %s", f.Found.From, f.Remote.Where)
 	}
 	if !f.OnlyLock {
 		f.judgeDigest(&d, lock)
@@ -191,14 +115,6 @@ func Decide(f Facts) Decision {
 	}
 	f.judgeLock(&d, lock)
 	return d
-}
-
-// run is what a keeper saw, now or before an earlier rescue was killed.
-func (f Facts) run() *Run {
-	if f.Run == nil {
-		return f.Recorded.Run
-	}
-	return f.Run
 }
 
 // blind is the decision when the backend doesn't answer: what was found is
@@ -209,7 +125,7 @@ func (f Facts) blind(d Decision) Decision {
 	if f.Found != nil {
 		d.State = Keep
 	}
-	d.next("holdfast state rescue " + f.Dir)
+	d.next(cure.Command("holdfast", "state", "rescue", f.Dir))
 	return d
 }
 
@@ -234,7 +150,7 @@ func (f Facts) judgeState(d *Decision, lock ownership) {
 	case f.Run != nil && found.Path != "" && found.Modified.Before(f.Run.Began):
 		d.State = Foreign
 		d.why("%s was written %s, before this process began (%s): it belongs to an earlier run", found.From, at(found.Modified), at(f.Run.Began))
-		d.next("holdfast state inspect " + f.Dir)
+		d.next(cure.Command("holdfast", "state", "inspect", f.Dir))
 		return
 	}
 	found, remote := f.Found.State, f.Remote
@@ -277,14 +193,7 @@ func (f Facts) judgePush(d *Decision, lock ownership) {
 	case found.Encrypted:
 		d.State = Keep
 		d.why("%s is encrypted, which `%s state push` doesn't read", f.Found.From, f.Engine)
-		d.why("decrypt it in a directory with the same encryption block and a local backend, then push the plain state from %s", f.Dir)
-		d.next(fmt.Sprintf("mkdir decrypt && cp %s decrypt/terraform.tfstate && cp %s/encryption.tf decrypt/", f.Copy, f.Dir))
-		d.next(fmt.Sprintf("%s -chdir=decrypt init && %s -chdir=decrypt state pull > plain.tfstate", f.Engine, f.Engine))
-		unlocked := ""
-		if lock.ours {
-			unlocked = " -lock=false" // it is this run's, and keeps everybody else out
-		}
-		d.next(fmt.Sprintf("%s -chdir=%s state push%s $PWD/plain.tfstate && rm plain.tfstate", f.Engine, f.Dir, unlocked))
+		f.decrypt(d, lock)
 	case !lock.ours && lock.id != "":
 		d.State = Refuse
 		d.why("serial %d could be pushed over serial %d, but the lock isn't provably this run's", found.Serial, remote.Serial)
@@ -301,14 +210,38 @@ func (f Facts) judgePush(d *Decision, lock ownership) {
 	}
 }
 
+// decrypt tells how a person decrypts what was found and pushes it: in a
+// directory beside this one, so that relative paths hold, with the code that says
+// how, and with a backend that is certainly not the one of this directory.
+func (f Facts) decrypt(d *Decision, lock ownership) {
+	dir := f.Dir + ".decrypt"
+	plain := filepath.Join(dir, "plain.tfstate")
+	d.why("decrypt it in a directory with the same encryption and a local backend, then push the plain state from %s", f.Dir)
+	d.next(cure.Command("mkdir", "-m", "700", dir))
+	switch {
+	case len(f.Encryption.Files) > 0:
+		d.next(cure.Command(append(append([]string{"cp"}, f.Encryption.Files...), dir)...))
+	case f.Encryption.Problem != "":
+		d.why("which files say how it is encrypted isn't known (%s): copy them into %s first", f.Encryption.Problem, dir)
+	}
+	d.next(cure.Command("cp", f.Copy, filepath.Join(dir, "terraform.tfstate")))
+	d.next("echo '{\"terraform\": {\"backend\": {\"local\": {}}}}' > " + cure.Command(filepath.Join(dir, "local_override.tf.json")))
+	d.next(cure.Command(f.Engine, "-chdir="+dir, "init") + " && " + cure.Command(f.Engine, "-chdir="+dir, "state", "pull") + " > " + cure.Command(plain))
+	push := []string{f.Engine, "-chdir=" + f.Dir, "state", "push"}
+	if lock.ours {
+		push = append(push, "-lock=false") // it is this run's, and keeps everybody else out
+	}
+	d.next(cure.Command(append(push, plain)...) + " && " + cure.Command("rm", "-r", dir))
+}
+
 func (f Facts) push() string {
-	return fmt.Sprintf("%s -chdir=%s state push %s", f.Engine, f.Dir, f.Copy)
+	return cure.Command(f.Engine, "-chdir="+f.Dir, "state", "push", f.Copy)
 }
 
 func (d *Decision) refuse(f Facts, format string, args ...any) {
 	d.State = Refuse
 	d.why(format, args...)
-	d.next("holdfast state inspect " + f.Dir)
+	d.next(cure.Command("holdfast", "state", "inspect", f.Dir))
 }
 
 func (f Facts) judgeDigest(d *Decision, lock ownership) {
@@ -324,7 +257,7 @@ func (f Facts) judgeDigest(d *Decision, lock ownership) {
 	case proof == "":
 		d.Digest = AskDigest
 		d.why("the digest says %s and the object is %s, and nothing proves that the object is the right one", r.Digest, r.MD5)
-		d.next(fmt.Sprintf("holdfast state rescue --digest %s %s", r.MD5, f.Dir))
+		d.next(cure.Command("holdfast", "state", "rescue", "--digest", r.MD5, f.Dir))
 	default:
 		d.Digest = Repair
 		d.why("the digest says %s and the object is %s: %s", r.Digest, r.MD5, proof)
@@ -379,6 +312,10 @@ func (f Facts) judgeLock(d *Decision, lock ownership) {
 	switch {
 	case lock.id == "":
 		return
+	case lock.guards:
+		d.Lock = Guard
+		d.why("the lock %s: %s", lock.held, lock.why)
+		d.next(cure.Command("holdfast", "state", "inspect", f.Dir))
 	case !lock.ours:
 		d.Lock = Theirs
 		if lock.unproven {
@@ -388,15 +325,15 @@ func (f Facts) judgeLock(d *Decision, lock ownership) {
 		for _, said := range lock.speaks {
 			d.why("%s", said)
 		}
-		d.next(fmt.Sprintf("holdfast state rescue --lock-id %s %s", lock.id, f.Dir))
+		d.next(cure.Command("holdfast", "state", "rescue", "--lock-id", lock.id, f.Dir))
 	case d.State == Refuse || d.State == Keep || d.Digest == AskDigest:
 		d.Lock = Guard
 		d.why("the lock %s is this run's and stays, so that nobody applies over what isn't settled", lock.id)
-		d.next(fmt.Sprintf("holdfast state unlock --lock-id %s %s", lock.id, f.Dir))
+		d.next(cure.Command("holdfast", "state", "unlock", "--lock-id", lock.id, f.Dir))
 	case len(d.Orphans) > 0 && !f.OnlyLock:
 		d.Lock = Guard
 		d.why("the lock %s is this run's and stays until somebody looked for what was in flight", lock.id)
-		d.next(fmt.Sprintf("holdfast state unlock --lock-id %s %s", lock.id, f.Dir))
+		d.next(cure.Command("holdfast", "state", "unlock", "--lock-id", lock.id, f.Dir))
 	default:
 		d.Lock = Release
 		d.why("the lock %s: %s", lock.id, lock.why)

@@ -23,8 +23,8 @@ func Unfinished(all []*journal.Journal, dir string) []*journal.Journal {
 }
 
 // Recall is what the journals of a directory prove: those that are unfinished,
-// and whose lock it was when the last one was left to a person. What a person was
-// told to look for isn't held against them again.
+// and the last one if it was left to a person. What a person was told to look for
+// isn't held against them again.
 func Recall(all []*journal.Journal, dir string) Recorded {
 	var out Recorded
 	for _, j := range slices.Backward(all) {
@@ -33,14 +33,14 @@ func Recall(all []*journal.Journal, dir string) Recorded {
 			if m.Run != nil {
 				m.Run.Made = nil
 			}
-			out.Run, out.Locks, out.Digest = m.Run, m.Locks, m.Digest
+			out.Run, out.Left, out.Digest = m.Run, slices.Concat(m.Left, m.Locks), m.Digest
 			break
 		}
 	}
 	for _, j := range Unfinished(all, dir) {
 		var m manifest
 		if j.Find(journal.Noted, noteCase, &m) {
-			out.Locks = append(out.Locks, m.Locks...)
+			out.Locks, out.Left = append(out.Locks, m.Locks...), append(out.Left, m.Left...)
 			if m.Run != nil {
 				out.Run = m.Run
 			}

@@ -1,9 +1,15 @@
 package supervise
 
 import (
+	"context"
 	"os"
 	"os/signal"
 )
+
+// UntilAsked is ctx until a signal asks us to end.
+func UntilAsked(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, endings()...)
+}
 
 // Hold keeps the signals that ask a program to end from ending us, and tells
 // notice of each, until release is called.

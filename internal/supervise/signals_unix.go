@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,18 +22,25 @@ import (
 // this process. The signal isn't ignored: a child would inherit that.
 func OutlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// caught are the signals that are taken here instead of ending us. SIGTSTP is
-// among them because Ctrl-Z would stop the renewal while a Terraform in a
-// session of its own goes on.
+// caught are the signals that are taken here instead of ending us. A Terraform
+// takes SIGINT and SIGTERM even where they were ignored (makeShutdownCh in
+// cmd/tofu/commands.go), so that they have to come past us. SIGTSTP is among them
+// because Ctrl-Z would stop the renewal while a Terraform in a session of its own
+// goes on.
 func caught(ownSession bool) []os.Signal {
-	signals := endings()
-	if ownSession {
-		signals = append(signals, syscall.SIGTSTP)
+	if !ownSession {
+		return endings()
 	}
-	return signals
+	return append(heeded(syscall.SIGHUP), syscall.SIGINT, syscall.SIGTERM, syscall.SIGTSTP)
 }
 
-func endings() []os.Signal { return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} }
+func endings() []os.Signal { return append(heeded(syscall.SIGINT, syscall.SIGHUP), syscall.SIGTERM) }
+
+// heeded are those of signals that whoever started us doesn't want ignored: a
+// child inherits what is ignored, and nohup or a job in the background means it.
+func heeded(signals ...os.Signal) []os.Signal {
+	return slices.DeleteFunc(signals, signal.Ignored)
+}
 
 func terminate(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }
 

@@ -28,6 +28,11 @@ func TestMain(m *testing.M) {
 		os.Exit(child(play))
 	}
 	supervise.OutlivePipes()
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) { // whoever runs the tests is in the background, and children would inherit that
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	os.Exit(m.Run())
 }
 

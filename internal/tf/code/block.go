@@ -69,7 +69,7 @@ func inner(kind string) []hcl.BlockHeaderSchema {
 	case "provider", "backend":
 		return []hcl.BlockHeaderSchema{{Type: "assume_role"}, {Type: "assume_role_with_web_identity"}}
 	case "terraform":
-		return []hcl.BlockHeaderSchema{{Type: "backend", LabelNames: []string{"type"}}, {Type: "extra_arguments", LabelNames: []string{"name"}}}
+		return []hcl.BlockHeaderSchema{{Type: "backend", LabelNames: []string{"type"}}, {Type: "encryption"}, {Type: "extra_arguments", LabelNames: []string{"name"}}}
 	}
 	return nil
 }

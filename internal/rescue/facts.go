@@ -1,0 +1,120 @@
+package rescue
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast/holdfast/internal/tf/state"
+)
+
+// Facts are everything that the decision takes into account.
+type Facts struct {
+	Dir      string // the working directory, as a person would name it
+	Engine   string // tofu or terraform, for commands that are printed
+	Program  string // its path
+	Copy     string // where the copy of what was found lies, for commands that are printed
+	Found    *Found // nil: no state was left behind
+	Remote   Remote
+	Run      *Run // nil: holdfast didn't supervise the process
+	Word     Word
+	Recorded Recorded
+	Who      string // user@host of this process, as a lock has it
+	OnlyLock bool   // the state and its digest aren't the question
+	Alive    Alive
+
+	Encryption Encryption
+}
+
+// Encryption is where the code says how states of this directory are encrypted.
+type Encryption struct {
+	Files   []string // paths; none if the environment says it (TF_ENCRYPTION)
+	Problem string   // why nobody knows; empty if somebody does
+}
+
+// Alive is whether a Terraform works in the directory now.
+type Alive struct {
+	Problem   string // why nobody looked; empty if somebody did
+	Processes string // in words; empty if there is none
+}
+
+// Found is a state that didn't reach its backend.
+type Found struct {
+	Path     string // empty: it was printed, or comes from a journal
+	From     string // where it comes from, in words
+	Modified time.Time
+	State    state.State
+	Problem  string // why it can't be read; empty if it can
+	Partial  bool   // written during a panic, so that a part may be missing
+}
+
+// Remote is what the backend holds.
+type Remote struct {
+	Where   string // s3://bucket/key
+	Problem string // why it couldn't be looked at; empty if it could
+	Exists  bool
+	State   state.State
+	MD5     string    // of the object
+	Changed time.Time // when it was written; zero if the backend doesn't tell
+
+	Digests bool   // a digest is kept beside the object
+	Digest  string // what it says; empty if there is none yet
+
+	Locks bool // locks can be seen
+	File  *state.Lock
+	Item  *state.Lock
+}
+
+// Run is what a keeper saw of the process that should have written the state.
+type Run struct {
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended"`
+	Who    string    `json:"who"` // user@host
+	Before Before    `json:"before"`
+	Seen   string    `json:"seen,omitempty"`  // the ID of the lock that was read while the process ran
+	Worked time.Time `json:"worked,omitzero"` // the last time that its output told of an operation
+	Made   []string  `json:"made,omitempty"`  // addresses that it made, or was making when it was killed
+}
+
+// Before is what the backend held when the process was about to start.
+type Before struct {
+	Problem string `json:"problem,omitempty"` // why nobody looked; empty if somebody did
+	LockID  string `json:"lock_id,omitempty"`
+	MD5     string `json:"md5,omitempty"`
+}
+
+// Word is what a person vouches for.
+type Word struct {
+	LockID string // this lock may be released
+	Digest string // the object with this MD5 is the right state
+}
+
+// Recorded is what earlier rescues of the same directory, which didn't come to
+// an end with everything settled, knew, proved or took.
+type Recorded struct {
+	Run    *Run
+	Locks  []string // of rescues that this one takes up
+	Left   []string // guard what was left to a person
+	Digest string
+}
+
+// run is the one that left what is in question: now, or before an earlier rescue
+// was killed. What was found may be older than the process that has just ended,
+// and be an earlier one's, which somebody tries again.
+func (f Facts) run() *Run {
+	switch {
+	case f.Run == nil:
+		return f.Recorded.Run
+	case !f.earlier():
+		return f.Run
+	}
+	run := *f.Recorded.Run
+	run.Made = slices.Concat(run.Made, f.Run.Made)
+	return &run
+}
+
+// earlier reports whether what was found is what an earlier run left.
+func (f Facts) earlier() bool {
+	before := f.Recorded.Run
+	return f.Run != nil && before != nil && f.Found != nil && f.Found.Path != "" &&
+		f.Found.Modified.Before(f.Run.Began) && !f.Found.Modified.Before(before.Began)
+}
