@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/internal/cred"
+	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/report"
 )
 
@@ -54,8 +55,8 @@ func notes(f *Facts, j Judgement, users []User, beside *profiles) []report.Acces
 	if beside != nil {
 		if profile, ok := beside.without(f.Principal); ok {
 			p, _ := cred.ParsePrincipal(f.Principal) // without has parsed it
-			say(RuleNoProfile, "no instance profile of %s holds this role, so that EC2 starts no node with it; if the role before it was in one:"+
-				"  aws iam add-role-to-instance-profile --instance-profile-name %s --role-name %s", p.Account, quote(profile), quote(p.Name))
+			say(RuleNoProfile, "no instance profile of %s holds this role, so that EC2 starts no node with it; if the role before it was in one:  %s", p.Account,
+				cure.Command("aws", "iam", "add-role-to-instance-profile", "--instance-profile-name", profile, "--role-name", p.Name))
 		}
 	}
 	return out

@@ -117,7 +117,7 @@ func ledgerError(b book, err error, what, otherwise string) error {
 		if no.Permission == "s3:GetObject" {
 			out.Why = append(out.Why, "S3 says the same of an object that isn't there to whoever may not list its bucket")
 		}
-		out.Cure = "allow s3:GetObject and s3:PutObject on it, and s3:ListBucket on its bucket:  holdfast iam-policy scan --ledger " + shared.Where
+		out.Cure = "allow s3:GetObject and s3:PutObject on it, and s3:ListBucket on its bucket:  " + cure.Command("holdfast", "iam-policy", "scan", "--ledger", shared.Where)
 	case no.Code == "PermanentRedirect" || no.Code == "AuthorizationHeaderMalformed":
 		out.Cure = "the bucket is in another region, and S3 didn't say in which: name it in AWS_REGION"
 	case no.Code == "":
