@@ -287,3 +287,26 @@ func TestALedgerElsewhereIsUsage(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestALedgerIsWhoeverScans: it is reached before anybody becomes a role of an
+// account, which here may not so much as look at the bucket.
+func TestALedgerIsWhoeverScans(t *testing.T) {
+	w := troubledWorld()
+	w.Accounts[0].Buckets = []lab.Bucket{{Name: "acme-ledger"}}
+	f := startRefused(t, w)
+	req := troubledRequest()
+	req.Ledger, req.Accounts, req.Regions = sharedAt, req.Accounts[1:2], req.Regions[:1]
+	found, err := AccessScan(t.Context(), req, labProcess(t, f.lab))
+	if err != nil || found.Count(report.Live) != 5 || found.Count(report.Stale) != 5 {
+		t.Fatalf("%v, %+v", err, found)
+	}
+	by := map[string]int{}
+	for _, c := range f.lab.Calls() {
+		if c.Service == "s3" {
+			by[c.Principal]++
+		}
+	}
+	if me := "arn:aws:iam::111111111111:user/administrator"; len(by) != 1 || by[me] != 3 { // read, then read and put
+		t.Errorf("%v", by)
+	}
+}

@@ -45,6 +45,9 @@ func TestParseAddress(t *testing.T) {
 			}
 		case ok:
 			got = at.String()
+			if again, ok, err := ledger.ParseAddress(got); again != at || !ok || err != nil {
+				t.Errorf("%q isn't read as it was written: %+v, %v", got, again, err)
+			}
 		}
 		if got != want {
 			t.Errorf("%q: %q (%v), want %q", text, got, err, want)
