@@ -113,7 +113,7 @@ func ledgerError(b book, err error, what, otherwise string) error {
 	switch {
 	case no.Code == "NoSuchBucket":
 		out.Cure = "make the bucket, or name another with --ledger s3://BUCKET/KEY"
-	case no.Denied():
+	case no.Code == "AccessDenied":
 		if no.Permission == "s3:GetObject" {
 			out.Why = append(out.Why, "S3 says the same of an object that isn't there to whoever may not list its bucket")
 		}
