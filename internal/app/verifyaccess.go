@@ -29,7 +29,8 @@ func VerifyAccess(ctx context.Context, req Request, clusters []string, p Process
 	limited, done := context.WithTimeout(context.WithoutCancel(ctx), verifyWithin)
 	defer done()
 	env := precedence.NewEnv(p.Environ)
-	ask := AccessRequest{Request: req, Clusters: clusters, Propagation: access.Propagation, Rate: 10, Timeout: 10 * time.Second}
+	// run has no flag for the ledger; the access commands have this variable for theirs.
+	ask := AccessRequest{Request: req, Clusters: clusters, Ledger: env["HOLDFAST_LEDGER"], Propagation: access.Propagation, Rate: 10, Timeout: 10 * time.Second}
 	if region := first(req.Region, env["AWS_REGION"], env["AWS_DEFAULT_REGION"]); region != "" {
 		ask.Regions = []string{region}
 	}
