@@ -12,33 +12,33 @@ import (
 )
 
 // fleet is a world of a CI role and three roles that trust it, all with
-// sessions of six seconds, whatever length is asked for.
+// sessions of ten seconds, whatever length is asked for.
 const fleet = `
 account "111111111111" {
   oidc {
     audiences = ["sts.amazonaws.com"]
   }
   role "ci" {
-    session = "6s"
+    session = "10s"
     trust {
       web_identity = true
     }
   }
   role "a" {
-    session = "6s"
+    session = "10s"
     trust {
       principals = ["arn:aws:iam::111111111111:role/ci"]
     }
   }
   role "b" {
     path    = "/teams/"
-    session = "6s"
+    session = "10s"
     trust {
       principals = ["arn:aws:iam::111111111111:role/ci"]
     }
   }
   role "c" {
-    session = "6s"
+    session = "10s"
     trust {
       principals = ["arn:aws:iam::111111111111:role/ci"]
     }
@@ -68,7 +68,7 @@ func grove(t *testing.T) (*world, map[string]string) {
 			roleOf[unit] = name
 			w.must(os.MkdirAll(filepath.Join(w.dir, unit), 0o700))
 			w.write(unit+"/terragrunt.hcl", fmt.Sprintf("iam_role = %q\n", role))
-			w.write(unit+"/main.tf", strings.Replace(code("use_lockfile = true", 14*time.Second), stateKey, unit+"/terraform.tfstate", 1))
+			w.write(unit+"/main.tf", strings.Replace(code("use_lockfile = true", 24*time.Second), stateKey, unit+"/terraform.tfstate", 1))
 		}
 	}
 	w.write("holdfast.hcl", fmt.Sprintf("identity \"charlie\" {\n  from = \"irsa\"\n  role %q {}\n}\nidentity \"ci\" {\n  from = \"irsa\"\n}\nunit \"live/c/**\" {\n  identity = \"charlie\"\n}\n", roleARN+"c"))

@@ -122,7 +122,7 @@ func planOf(c report.AccessCluster, e report.AccessEntry, f Facts) Plan {
 	}
 	if ForNodes(f.Entry.Type) {
 		p.Notes = append(p.Notes, "nodes that have given up joining must be replaced; those that still try come in by themselves")
-		p.Notes = append(p.Notes, "the new role isn't in the old one's instance profile unless somebody put it there")
+		p.Notes = append(p.Notes, "the new role isn't in the old one's instance profile unless somebody put it there; to see:  "+cure.Command("holdfast", "access", "scan", "--full", c.Name))
 	}
 	return p
 }

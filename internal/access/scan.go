@@ -38,6 +38,8 @@ type Directory interface {
 	Roles(ctx context.Context, each func(Owner) (more bool)) error
 	// Owner reads one role or user by its name.
 	Owner(ctx context.Context, p cred.Principal) (Owner, error)
+	// Profiles gives every instance profile to each.
+	Profiles(ctx context.Context, each func(Profile)) error
 }
 
 // User is a node group or a Fargate profile: what uses a role's entry.
@@ -83,6 +85,7 @@ type Scan struct {
 	Now         func() time.Time
 	Side        int  // entries that are read side by side in a place; 3 if 0
 	Full        bool // read policies and what uses the entries, and trust no ledger
+	Beside      bool // look what else broke with the principals, too
 	NoAWSAuth   bool // judge entries alone
 	// Only says which principals are meant, by account; nil for all.
 	Only     func(account, principal string) bool
@@ -95,6 +98,7 @@ type Scan struct {
 	unseen   []report.AccessUnseen
 	trusts   []string
 	types    map[string]string
+	profiles map[string]*profiles // by account; none if nobody asked for them
 }
 
 // Progress is how far a scan is.
@@ -134,7 +138,12 @@ type Result struct {
 // unknown.
 func (s *Scan) Run(ctx context.Context) Result {
 	started := s.Now()
-	s.owners, s.types = map[string]Owner{}, map[string]string{}
+	s.owners, s.types, s.profiles = map[string]Owner{}, map[string]string{}, map[string]*profiles{}
+	for account := range s.Directories {
+		if s.Beside {
+			s.profiles[account] = &profiles{}
+		}
+	}
 	s.unseen = append(s.unseen, s.Unseen...)
 	s.each(len(s.Sites), 0, func(i int) { s.list(ctx, s.Sites[i]) })
 	slices.SortFunc(s.found, func(a, b *found) int { return strings.Compare(a.site.ClusterARN(a.name), b.site.ClusterARN(b.name)) })
@@ -302,7 +311,7 @@ func (s *Scan) resolveIn(ctx context.Context, account string, wanted map[string]
 	if d == nil {
 		return
 	}
-	if len(roles) > few {
+	if len(roles) > few || s.Beside && len(roles) > 0 {
 		names := map[string]string{} // who has a name, by the last part of an ARN
 		err := d.Roles(ctx, func(o Owner) bool {
 			trust := o.Trust
@@ -328,6 +337,8 @@ func (s *Scan) resolveIn(ctx context.Context, account string, wanted map[string]
 				s.own(arn, Owner{ARN: arn, Gone: true, Else: names[p.Name]})
 			}
 			clear(roles)
+		} else if s.Beside {
+			s.cannot(Site{Place: Place{Account: account}}, "", "the trust policies of all roles", err)
 		}
 	}
 	for arn := range roles {

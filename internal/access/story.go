@@ -79,7 +79,7 @@ func advice(c report.AccessCluster, e report.AccessEntry) []string {
 	case report.Stale:
 		out := []string{"Make the entry anew:  " + cure.Command("holdfast", "access", "repair", "--entry", name, c.Name)}
 		if ForNodes(e.Type) {
-			out = append(out, "Nodes that have given up joining have to be replaced afterwards. If the role was in an instance profile, look whether the new one is.")
+			out = append(out, "Nodes that have given up joining have to be replaced afterwards. If the role was in an instance profile, look whether the new one is:  "+cure.Command("holdfast", "access", "scan", "--full", c.Name))
 		}
 		return append(out, "Keep it from happening again: let the entry be replaced with its role (replace_triggered_by on the role's unique_id), or the role keep its life.")
 	case report.Orphan:

@@ -118,7 +118,11 @@ func (s *Scan) weigh(ctx context.Context, f *found) {
 	}
 	for _, facts := range f.facts {
 		s.complete(f, facts)
-		e := entryOf(facts, f.users)
+		var beside *profiles
+		if ForNodes(facts.Entry.Type) && facts.Owner.ID != "" {
+			beside = s.profilesOf(ctx, facts.Principal)
+		}
+		e := entryOf(facts, f.users, beside)
 		f.out.Entries = append(f.out.Entries, e)
 		if o, ok := observe(f.out.ARN, facts, e); ok {
 			f.observed = append(f.observed, o)
@@ -180,7 +184,7 @@ func (s *Scan) complete(f *found, facts *Facts) {
 }
 
 // entryOf is what the report says of an entry.
-func entryOf(f *Facts, users []User) report.AccessEntry {
+func entryOf(f *Facts, users []User, beside *profiles) report.AccessEntry {
 	j := f.judge()
 	out := report.AccessEntry{
 		Principal: f.Principal, Verdict: j.Verdict, Strength: j.Strength, Binding: j.Binding, Evidence: j.Evidence, Missing: j.Missing,
@@ -198,7 +202,7 @@ func entryOf(f *Facts, users []User) report.AccessEntry {
 			out.UsedBy = append(out.UsedBy, u.Kind+" "+u.Name)
 		}
 	}
-	out.Notes = notes(f, j, users)
+	out.Notes = notes(f, j, users, beside)
 	return out
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +12,6 @@ import (
 	"github.com/holdfast/holdfast/internal/access"
 	"github.com/holdfast/holdfast/internal/cure"
 	"github.com/holdfast/holdfast/internal/finding"
-	"github.com/holdfast/holdfast/internal/ledger"
-	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/internal/source"
 )
@@ -27,8 +25,9 @@ type AccessRequest struct {
 	Accounts   []string
 	Regions    []string
 
-	Ledger        string // a file; NoLedger for none
+	Ledger        string // a file or s3://BUCKET/KEY; NoLedger for none
 	Full          bool
+	Beside        bool // with Full: look what else broke with the principals
 	IgnoreAWSAuth bool
 	Propagation   time.Duration
 	Rate          float64
@@ -46,9 +45,6 @@ type AccessProgress = access.Progress
 // DefaultPropagation is how long IAM is given to tell everybody of a change.
 const DefaultPropagation = access.Propagation
 
-// NoLedger is the name of the ledger that isn't kept.
-const NoLedger = "none"
-
 // AccessScan judges the entries of all the clusters that are meant. What it
 // found before an interrupt is returned as well.
 func AccessScan(ctx context.Context, req AccessRequest, p Process) (report.Access, error) {
@@ -58,47 +54,39 @@ func AccessScan(ctx context.Context, req AccessRequest, p Process) (report.Acces
 	}
 	defer f.close()
 	found, err := f.scan(ctx, req)
-	return found.Access, err
+	return missed(req.Clusters, found.Access), err
+}
+
+// missed adds the names and globs that no cluster has to what wasn't seen: a
+// misspelt cluster isn't one in which all is well.
+func missed(names []string, found report.Access) report.Access {
+	for _, name := range names {
+		is := func(c report.AccessCluster) bool { ok, err := path.Match(name, c.Name); return ok && err == nil }
+		told := func(u report.AccessUnseen) bool { return u.Cluster == name }
+		if found.Interrupted || slices.ContainsFunc(found.Clusters, is) || slices.ContainsFunc(found.Unseen, told) {
+			continue
+		}
+		found.Unseen = append(found.Unseen, report.AccessUnseen{Cluster: name, What: "the cluster", Why: "there is none of this name where this looked"})
+	}
+	return found
 }
 
 // scan looks at all of a fleet, and keeps what the ledger should know.
 func (f *fleet) scan(ctx context.Context, req AccessRequest) (access.Result, error) {
-	book := f.ledger(req)
+	b, err := f.ledger(ctx, req)
+	if err != nil {
+		return access.Result{}, err
+	}
 	s := access.Scan{
 		Sites: f.sites, Directories: f.directories, Unseen: f.unseen, Window: req.Propagation, Now: time.Now,
-		Full: req.Full, NoAWSAuth: req.IgnoreAWSAuth, Progress: req.Progress, Only: req.only,
+		Full: req.Full, Beside: req.Beside, NoAWSAuth: req.IgnoreAWSAuth, Progress: req.Progress, Only: req.only,
 	}
-	if book.Path != "" {
-		known, err := book.Load()
-		if err != nil {
-			return access.Result{}, &cure.Error{What: "the ledger can't be read", Why: []string{err.Error()},
-				Cure: "look at it, and move it away if it isn't needed; the next scan begins another", Err: err}
-		}
-		s.Known = known
+	if s.Known, err = known(ctx, b); err != nil {
+		return access.Result{}, err
 	}
 	found := s.Run(ctx)
 	found.Calls = f.aws.Calls()
-	if book.Path == "" {
-		return found, nil
-	}
-	// What was learned before an interrupt is worth keeping too.
-	if err := book.Append(context.WithoutCancel(ctx), found.Observed); err != nil {
-		return found, &cure.Error{What: "the ledger can't be written", Why: []string{err.Error()}, Cure: "name another with --ledger FILE, or none with --ledger none", Err: err}
-	}
-	return found, nil
-}
-
-func (f *fleet) ledger(req AccessRequest) ledger.File {
-	switch req.Ledger {
-	case NoLedger:
-		return ledger.File{}
-	case "":
-		return ledger.File{Path: filepath.Join(stateHome(precedence.NewEnv(f.proc.Environ), f.proc.Home), ledger.FileName)}
-	}
-	if filepath.IsAbs(req.Ledger) {
-		return ledger.File{Path: req.Ledger}
-	}
-	return ledger.File{Path: filepath.Join(f.proc.Dir, req.Ledger)}
+	return found, keep(ctx, b, found.Observed)
 }
 
 // AccessExplain tells the story of one entry, by name or ARN of its principal.
@@ -169,7 +157,7 @@ func (f *fleet) judge(ctx context.Context, req AccessRequest) (access.Result, fi
 	if err == nil && len(found.Clusters)+len(found.Unseen) == 0 {
 		err = noClusters()
 	}
-	return found, access.Findings(found.Access, strings.Join(req.Clusters, " ")), err
+	return found, access.Findings(missed(req.Clusters, found.Access), strings.Join(req.Clusters, " ")), err
 }
 
 // verifyEvery is how often a cluster is looked at while somebody waits.

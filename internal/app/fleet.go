@@ -32,6 +32,7 @@ type fleet struct {
 	unseen      []report.AccessUnseen
 	entered     []entered
 	blocks      []config.Cluster // all of holdfast.hcl
+	own         resolved         // whoever scans, before an account's role; the first one's of several
 }
 
 // entered is an account that we are in.
@@ -48,6 +49,7 @@ const tries = 10
 
 // target is one account whose clusters are meant.
 type target struct {
+	own      resolved // the identity before the account's role
 	identity resolved
 	account  string // of the role; empty for the identity's own
 	role     string
@@ -61,11 +63,14 @@ type target struct {
 // newFleet enters every account that is meant, side by side. What can't be
 // entered is unseen; that it all can't be is an error.
 func newFleet(ctx context.Context, req AccessRequest, p Process) (*fleet, error) {
+	if _, _, err := ledgerAddress(req.Ledger); err != nil {
+		return nil, err // before anybody is asked
+	}
 	targets, blocks, err := targets(req, p)
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{proc: p, directories: map[string]access.Directory{}, blocks: blocks}
+	f := &fleet{proc: p, directories: map[string]access.Directory{}, own: targets[0].own, blocks: blocks}
 	f.aws, err = eks.Load(ctx, eks.Options{Profile: req.Wish.Profile, Rate: req.Rate, Timeout: req.Timeout, Tries: tries})
 	if err != nil {
 		return nil, &cure.Error{What: "can't load the AWS configuration", Why: []string{err.Error()}, Err: err}
@@ -103,9 +108,6 @@ func (f *fleet) enter(ctx context.Context, t target) (entered, error) {
 	who := t.identity
 	if t.role != "" {
 		who.name += " in " + t.role
-	}
-	if who.region == "" && len(t.regions) > 0 {
-		who.region = t.regions[0]
 	}
 	c, err := f.service.chain(ctx, who)
 	if err != nil {
@@ -240,8 +242,11 @@ func (i identities) spread(one resolved, block config.Cluster, names []string) [
 	if slices.Contains(names, "*") {
 		names = nil
 	}
+	if one.region == "" && len(block.Regions) > 0 {
+		one.region = block.Regions[0]
+	}
 	if block.Role == "" {
-		return []target{{identity: one, regions: block.Regions, names: names}}
+		return []target{{own: one, identity: one, regions: block.Regions, names: names}}
 	}
 	accounts := block.Accounts
 	if len(accounts) == 0 {
@@ -250,7 +255,7 @@ func (i identities) spread(one resolved, block config.Cluster, names []string) [
 	var out []target
 	for _, account := range accounts {
 		arn := strings.ReplaceAll(block.Role, config.AccountPlace, account)
-		t := target{identity: one, role: arn, regions: block.Regions, names: names}
+		t := target{own: one, identity: one, role: arn, regions: block.Regions, names: names}
 		if role, err := cred.ParseRole(arn); err == nil {
 			t.account = role.Account
 		}

@@ -62,7 +62,8 @@ func NewAfterRun(req Request, clusters []string) AfterRun {
 func VerifyAccess(ctx context.Context, a AfterRun, p Process, rep *report.Run) []report.RepairedEntry {
 	env := precedence.NewEnv(p.Environ)
 	ask := AccessRequest{Request: a.Request, Clusters: a.Clusters, Full: true, Propagation: a.propagation, Rate: 10, Timeout: 10 * time.Second,
-		home: first(env["AWS_REGION"], env["AWS_DEFAULT_REGION"])}
+		// run has no flag for the ledger; the access commands have this variable for theirs.
+		Ledger: env["HOLDFAST_LEDGER"], home: first(env["AWS_REGION"], env["AWS_DEFAULT_REGION"])}
 	f, found, judged, err := a.look(ctx, ask, p)
 	if f != nil {
 		defer f.close()

@@ -39,6 +39,9 @@ docs/ACCESS.md explains verdicts, evidence and repair.`,
 	return cmd
 }
 
+// ledgerFlag is what --ledger takes, wherever it stands.
+const ledgerFlag = "`PLACE` of the ledger of bindings: a file, s3://BUCKET/KEY, or none"
+
 // accessFlags say which clusters are meant; every access command has them.
 type accessFlags struct {
 	who identityFlags
@@ -51,7 +54,7 @@ func (a *accessFlags) bind(f *pflag.FlagSet) {
 	f.StringVar(&a.req.Role, "account-role", "", "role `ARN` to assume in each account, with {account} for its number")
 	f.StringSliceVar(&a.req.Accounts, "account", nil, "`NUMBER`s of the accounts, apart by commas")
 	f.StringVar(&a.req.ExternalID, "account-external-id", "", "external `ID` for --account-role")
-	f.StringVar(&a.req.Ledger, "ledger", "", "`FILE` of the ledger of bindings, or none (default $XDG_STATE_HOME/holdfast/bindings.jsonl)")
+	f.StringVar(&a.req.Ledger, "ledger", "", ledgerFlag+" (default $XDG_STATE_HOME/holdfast/bindings.jsonl)")
 	f.BoolVar(&a.req.IgnoreAWSAuth, "ignore-aws-auth", false, "judge entries alone, where the ConfigMap aws-auth can't be read")
 	f.DurationVar(&a.req.Propagation, "propagation", app.DefaultPropagation, "how long IAM may take to tell everybody of a change")
 	f.Float64Var(&a.req.Rate, "rate", 10, "requests a second for each account, region and service, at most")
@@ -129,19 +132,19 @@ func accessScanCommand(p app.Process) *cobra.Command {
 		Long: `Judges every access entry of the clusters that flags, cluster blocks of
 holdfast.hcl or names (globs) say; without any, of all clusters of the identity's
 account in all regions. Nothing is changed but the ledger, which makes the next
-scan need far fewer calls.
+scan need far fewer calls. A ledger in S3 is one for all who scan.
 
 The exit code is 0 if every entry is live, 2 if one is stale, orphaned or
 masked, 4 if something couldn't be looked at or decided.`,
 		Example: `  holdfast access scan --region eu-west-1
   holdfast access scan --account-role arn:aws:iam::{account}:role/audit \
-    --account 111111111111,222222222222 'prod-*'`,
+    --account 111111111111,222222222222 --ledger s3://acme-ledger 'prod-*'`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.ready(cmd, p, output, "text", "json"); err != nil {
 				return err
 			}
-			flags.req.Clusters = args
+			flags.req.Clusters, flags.req.Beside = args, flags.req.Full
 			// A scan of many clusters makes much garbage beside what it keeps, and
 			// so does writing it; this process does nothing else.
 			debug.SetGCPercent(25)
@@ -167,7 +170,7 @@ masked, 4 if something couldn't be looked at or decided.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&output, "output", "o", "text", "text or json (docs/JSON.md)")
-	f.BoolVar(&flags.req.Full, "full", false, "read every entry, its policies and what uses it, whatever the ledger knows")
+	f.BoolVar(&flags.req.Full, "full", false, "read every entry, its policies and what uses it, whatever the ledger knows, and what else broke with its principal")
 	flags.bind(f)
 	return cmd
 }

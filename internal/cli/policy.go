@@ -17,6 +17,7 @@ func policyCommand(p app.Process) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	var ledger string
 	for _, one := range []struct {
 		*cobra.Command
 		of func(app.Request, []string) (app.Policy, error)
@@ -25,8 +26,8 @@ func policyCommand(p app.Process) *cobra.Command {
 		{rescuePolicy(), func(req app.Request, dir []string) (app.Policy, error) {
 			return app.RescuePolicy(req, append(dir, ".")[0], p)
 		}},
-		{scanPolicy(), func(req app.Request, _ []string) (app.Policy, error) { return app.AccessPolicy(req, false, p) }},
-		{repairPolicy(), func(req app.Request, _ []string) (app.Policy, error) { return app.AccessPolicy(req, true, p) }},
+		{keepsLedger(scanPolicy(), &ledger), func(req app.Request, _ []string) (app.Policy, error) { return app.AccessPolicy(req, false, ledger, p) }},
+		{keepsLedger(repairPolicy(), &ledger), func(req app.Request, _ []string) (app.Policy, error) { return app.AccessPolicy(req, true, ledger, p) }},
 	} {
 		cmd.AddCommand(printsPolicy(p, one.Command, one.of))
 	}
@@ -52,6 +53,12 @@ func printsPolicy(p app.Process, cmd *cobra.Command, of func(app.Request, []stri
 	}
 	cmd.Flags().SortFlags = false
 	who.bind(cmd.Flags(), &req)
+	return cmd
+}
+
+// keepsLedger gives a command --ledger. One in S3 needs permissions of its own.
+func keepsLedger(cmd *cobra.Command, place *string) *cobra.Command {
+	cmd.Flags().StringVar(place, "ledger", "", ledgerFlag)
 	return cmd
 }
 
@@ -91,9 +98,11 @@ func scanPolicy() *cobra.Command {
 		Long: `Prints what access scan, explain, map, verify and backup need in each account. In a
 cluster whose authentication mode is API_AND_CONFIG_MAP they also read the
 ConfigMap aws-auth, for which the cluster itself must let them: an access entry
-with AmazonEKSAdminViewPolicy will do, and without it --ignore-aws-auth.`,
-		Example: "  holdfast iam-policy scan --identity ops",
-		Args:    cobra.NoArgs,
+with AmazonEKSAdminViewPolicy will do, and without it --ignore-aws-auth. A ledger
+in S3 is the affair of whoever scans, not of a role in each account.`,
+		Example: `  holdfast iam-policy scan --identity ops
+  holdfast iam-policy scan --identity ops --ledger s3://acme-ledger`,
+		Args: cobra.NoArgs,
 	}
 }
 

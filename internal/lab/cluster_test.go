@@ -152,7 +152,7 @@ func TestANodeOfARecreatedRoleIsLockedOut(t *testing.T) {
 	if status != 201 {
 		t.Fatal("the first node:", status)
 	}
-	recreate(t, f, "node", "/team/", nodeTrust, "nodes")
+	recreate(t, f, "node", "/team/", nodeTrust)
 	if status, _ := join(); status != 401 {
 		t.Error("a node of the new role:", status)
 	}
@@ -260,7 +260,7 @@ func TestAWSAuthMasksAStaleEntry(t *testing.T) {
 	if _, name := k.whoami(tokenFor(t, keys(out.Credentials), clusterTest)); name != "arn:aws:sts::111111111111:assumed-role/deploy/apply" {
 		t.Error("a live entry comes first, not", name)
 	}
-	recreate(t, f, "deploy", "/", *trust(account, "sts:AssumeRole"), "")
+	recreate(t, f, "deploy", "/", *trust(account, "sts:AssumeRole"))
 	if out, err = f.assume(f.admin(), deployRole); err != nil {
 		t.Fatal(err)
 	}

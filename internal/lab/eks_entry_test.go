@@ -284,7 +284,7 @@ func TestIAMLag(t *testing.T) {
 		}
 		return ""
 	}
-	recreate(t, f, "deploy", "/", open, "")
+	recreate(t, f, "deploy", "/", open)
 	now, err := f.iam(f.admin()).GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("deploy")})
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestUpdateRebindsOnlyIfToldTo(t *testing.T) {
 		f := start(t, lab.Options{World: eksWorld(), UpdateRebinds: rebinds})
 		c := f.eks(f.admin())
 		createEntry(t, c, clusterTest, deployRole)
-		recreate(t, f, "deploy", "/", *trust(account, "sts:AssumeRole"), "")
+		recreate(t, f, "deploy", "/", *trust(account, "sts:AssumeRole"))
 		if _, err := c.UpdateAccessEntry(t.Context(), &eks.UpdateAccessEntryInput{ClusterName: aws.String(clusterTest), PrincipalArn: aws.String(deployRole), KubernetesGroups: []string{"g"}}); err != nil {
 			t.Fatal(err)
 		}

@@ -253,6 +253,51 @@ func TestNodegroupsLeaveTheirEntries(t *testing.T) {
 	refused(t, err, "InvalidParameterException", 400, "[ec2.amazonaws.com] were not found in the trust relationships of nodeRole")
 }
 
+// A node group holds its role in an instance profile of EKS's own until it is
+// gone, so that nobody can delete the role meanwhile.
+func TestNodegroupsKeepAProfile(t *testing.T) {
+	world := eksWorld()
+	world.Accounts[0].Profiles = nil
+	f := start(t, lab.Options{World: world})
+	c, roles := f.eks(f.admin()), f.iam(f.admin())
+	held := func() int {
+		t.Helper()
+		all, err := roles.ListInstanceProfilesForRole(t.Context(), &iam.ListInstanceProfilesForRoleInput{RoleName: aws.String("node")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range all.InstanceProfiles {
+			if !regexp.MustCompile(`^eks-[0-9a-f-]{36}$`).MatchString(*p.InstanceProfileName) {
+				t.Errorf("%s", *p.InstanceProfileName)
+			}
+		}
+		return len(all.InstanceProfiles)
+	}
+	before := held() // of a node group of the world
+	for _, name := range []string{"a", "b"} {
+		if _, err := c.CreateNodegroup(t.Context(), groupInput(clusterTest, name, nodeRole)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := held() - before; n != 2 {
+		t.Errorf("%d profiles of two node groups", n)
+	}
+	_, err := roles.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: aws.String("node")})
+	refused(t, err, "DeleteConflict", 409, "must remove roles from instance profile first")
+	for _, name := range []string{"a", "b"} {
+		if _, err := c.DeleteNodegroup(t.Context(), &eks.DeleteNodegroupInput{ClusterName: aws.String(clusterTest), NodegroupName: &name}); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, func() bool {
+			_, err = c.DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{ClusterName: aws.String(clusterTest), NodegroupName: &name})
+			return err != nil
+		})
+	}
+	if n := held() - before; n != 0 {
+		t.Errorf("%d profiles stayed", n)
+	}
+}
+
 func TestNodegroupHealthComesLate(t *testing.T) {
 	f := start(t, lab.Options{World: eksWorld(), Slowness: lab.Slowness{HealthDelay: 300 * time.Millisecond, Settle: time.Millisecond}})
 	c := f.eks(f.admin())
@@ -260,7 +305,7 @@ func TestNodegroupHealthComesLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, func() bool { return groupStatus(t, c, clusterTest, "workers").Status == "ACTIVE" })
-	recreate(t, f, "node", "/team/", nodeTrust, "nodes")
+	recreate(t, f, "node", "/team/", nodeTrust)
 	if g := groupStatus(t, c, clusterTest, "workers"); g.Status != "ACTIVE" || len(g.Health.Issues) != 0 {
 		t.Errorf("at once: %+v", g)
 	}
@@ -333,12 +378,18 @@ func TestTags(t *testing.T) {
 
 const nodeTrust = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`
 
-// recreate deletes a role and makes it again under the same name.
-func recreate(t *testing.T, f *fixture, name, path, trust, profile string) {
+// recreate deletes a role and makes it again under the same name. It takes it out
+// of its instance profiles first, as Terraform does too, and puts it back into
+// none.
+func recreate(t *testing.T, f *fixture, name, path, trust string) {
 	t.Helper()
 	c := f.iam(f.admin())
-	if profile != "" {
-		if _, err := c.RemoveRoleFromInstanceProfile(t.Context(), &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: &profile, RoleName: &name}); err != nil {
+	in, err := c.ListInstanceProfilesForRole(t.Context(), &iam.ListInstanceProfilesForRoleInput{RoleName: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, profile := range in.InstanceProfiles {
+		if _, err := c.RemoveRoleFromInstanceProfile(t.Context(), &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: profile.InstanceProfileName, RoleName: &name}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -183,7 +183,8 @@ func build(o Options, url string) (*Server, error) {
 	s := &Server{url: url, region: world.region(), latency: o.Latency, issuer: issuer}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.directory = iam.New(issuer.url)
-	s.sts = &sts.Service{Directory: s.directory, Issuer: issuer.url, Keys: issuer.keys(), Default: o.Session}
+	s.sts = &sts.Service{Directory: s.directory, Issuer: issuer.url, Keys: issuer.keys()}
+	s.sts.SetDefault(o.Session)
 	s.objects = s3.NewStore(s.region)
 	s.tables = dynamo.NewStore(s.region)
 	s.logs, s.topics = logs.New(), sns.New()
@@ -222,6 +223,15 @@ func (s *Server) Env() []string { return append([]string(nil), s.env...) }
 // negative ttl is one that ended in the past.
 func (s *Server) WebIdentityToken(sub, aud string, ttl time.Duration) string {
 	return s.issuer.token(Claims{Subject: sub, Audience: []string{aud}, TTL: ttl}, time.Now())
+}
+
+// SetSession is Options.Session for sessions that begin from now on.
+func (s *Server) SetSession(d time.Duration) error {
+	if err := validSession(d); err != nil {
+		return err
+	}
+	s.sts.SetDefault(d)
+	return nil
 }
 
 // Token signs a token with more claims than WebIdentityToken.

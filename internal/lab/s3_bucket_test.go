@@ -1,11 +1,13 @@
 package lab_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -63,6 +65,31 @@ func TestListing(t *testing.T) {
 	if err != nil || len(deleted.Deleted) != 2 || len(deleted.Errors) != 1 || *deleted.Errors[0].Code != "PreconditionFailed" {
 		t.Errorf("%+v, %v", deleted, err)
 	}
+}
+
+// A bucket of another region is said to be there, whoever asks.
+func TestBucketsHaveARegion(t *testing.T) {
+	world := lab.ZeroWorld()
+	world.Accounts[0].Buckets = append(world.Accounts[0].Buckets, lab.Bucket{Name: "far-away", Region: "eu-central-1"})
+	f := start(t, lab.Options{World: world})
+	c := f.s3(f.admin())
+	in := &s3.PutObjectInput{Bucket: aws.String("far-away"), Key: aws.String("k"), Body: strings.NewReader("x")}
+	_, err := c.PutObject(t.Context(), in)
+	refused(t, err, "PermanentRedirect", 301, "must be addressed using the specified endpoint")
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) || response.HTTPResponse().Header.Get("X-Amz-Bucket-Region") != "eu-central-1" {
+		t.Errorf("%v doesn't say where", err)
+	}
+	there := func(o *s3.Options) { o.Region = "eu-central-1" }
+	if _, err := c.PutObject(t.Context(), in, there); err != nil {
+		t.Error(err)
+	}
+	location, err := c.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: in.Bucket}, there)
+	if err != nil || location.LocationConstraint != "eu-central-1" {
+		t.Errorf("%+v, %v", location, err)
+	}
+	_, err = c.GetObject(t.Context(), get("k"), there)
+	refused(t, err, "PermanentRedirect", 301, "")
 }
 
 func TestBuckets(t *testing.T) {

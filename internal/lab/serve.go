@@ -92,6 +92,11 @@ func (x *exchange) serve() error {
 	if err := x.suffer(); err != nil {
 		return err
 	}
+	if x.service == "s3" && x.auth != nil {
+		if err := x.server.objects.Redirect(&x.req, x.auth.Region); err != nil {
+			return err
+		}
+	}
 	if err := x.authenticate(); err != nil {
 		return err
 	}

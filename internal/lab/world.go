@@ -81,6 +81,7 @@ type Trust struct {
 // Bucket is an S3 bucket.
 type Bucket struct {
 	Name      string
+	Region    string // "": the world's
 	Versioned bool
 }
 
@@ -249,7 +250,7 @@ func (s *Server) addBucket(account string, b Bucket, now time.Time) error {
 	if !s3.ValidName(b.Name) || slices.Contains(reservedPaths(), b.Name) {
 		return fmt.Errorf("bucket name %q: use 3 to 63 of a-z, 0-9, dot and hyphen, and none of %s", b.Name, strings.Join(reservedPaths(), ", "))
 	}
-	if !s.objects.AddBucket(account, b.Name, b.Versioned, now) {
+	if !s.objects.AddBucket(account, b.Name, b.Region, b.Versioned, now) {
 		return fmt.Errorf("bucket %s stands twice; a bucket's name is the whole world's", b.Name)
 	}
 	s.name("BUCKET", b.Name)

@@ -21,7 +21,7 @@ type User struct {
 type InstanceProfile struct {
 	Name string
 	Path string // "": /
-	Role string // name
+	Role string // name; "": none
 }
 
 // Fleet is many clusters at once: NAME-0001 and so on, each with Entries roles

@@ -48,6 +48,7 @@ import (
 //	    }
 //	  }
 //	  bucket "holdfast-state" {
+//	    region     = "eu-west-1"
 //	    versioning = true
 //	  }
 //	  table "holdfast-locks" {
@@ -124,6 +125,7 @@ type trustFile struct {
 type bucketFile struct {
 	Name      string    `hcl:"name,label"`
 	Range     hcl.Range `hcl:",def_range"`
+	Region    string    `hcl:"region,optional"`
 	Versioned bool      `hcl:"versioning,optional"`
 }
 
@@ -234,7 +236,7 @@ func (in worldFile) world() (*World, hcl.Diagnostics) {
 			account.Roles = append(account.Roles, role)
 		}
 		for _, b := range a.Buckets {
-			account.Buckets = append(account.Buckets, Bucket{Name: b.Name, Versioned: b.Versioned})
+			account.Buckets = append(account.Buckets, Bucket{Name: b.Name, Region: b.Region, Versioned: b.Versioned})
 		}
 		for _, t := range a.Tables {
 			account.Tables = append(account.Tables, Table{Name: t.Name, HashKey: t.HashKey})

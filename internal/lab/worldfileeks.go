@@ -16,7 +16,7 @@ import (
 //
 //	user "alice" {}
 //	instance_profile "nodes" {
-//	  role = "node"
+//	  role = "node" # left out: none
 //	}
 //	cluster "prod" {
 //	  region              = "eu-west-1"
@@ -112,7 +112,7 @@ type profileFile struct {
 	Name  string    `hcl:"name,label"`
 	Range hcl.Range `hcl:",def_range"`
 	Path  string    `hcl:"path,optional"`
-	Role  string    `hcl:"role"`
+	Role  string    `hcl:"role,optional"`
 }
 
 type fleetFile struct {

@@ -22,7 +22,7 @@ func file(t *testing.T) ledger.File {
 
 func TestWhatIsAppendedIsThere(t *testing.T) {
 	l := file(t)
-	if all, err := l.Load(); err != nil || len(all) != 0 {
+	if all, err := l.Load(t.Context()); err != nil || len(all) != 0 {
 		t.Fatal(all, err)
 	}
 	var work sync.WaitGroup
@@ -34,7 +34,7 @@ func TestWhatIsAppendedIsThere(t *testing.T) {
 		})
 	}
 	work.Wait()
-	all, err := l.Load()
+	all, err := l.Load(t.Context())
 	if err != nil || len(all) != 40 || all[access.Key{Cluster: "c", Principal: "p7"}][0] != seen(7) {
 		t.Errorf("%d, %v, %+v", len(all), err, all[access.Key{Cluster: "c", Principal: "p7"}])
 	}
@@ -58,14 +58,14 @@ func TestCutOffAnywhere(t *testing.T) {
 		if err := os.WriteFile(l.Path, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		before, err := l.Load()
+		before, err := l.Load(t.Context())
 		if err != nil {
 			t.Fatal(n, err)
 		}
 		if err := l.Append(t.Context(), []access.Observation{seen(3)}); err != nil {
 			t.Fatal(n, err)
 		}
-		after, err := l.Load()
+		after, err := l.Load(t.Context())
 		if err != nil || len(after) != len(before)+1 || len(after[access.Key{Cluster: "c", Principal: "p3"}]) != 1 {
 			t.Errorf("cut at %d: %d, then %d lines, %v", n, len(before), len(after), err)
 		}
@@ -81,7 +81,7 @@ func TestWhatIsNoLedgerIsAnError(t *testing.T) {
 		if err := os.WriteFile(l.Path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if all, err := l.Load(); err == nil {
+		if all, err := l.Load(t.Context()); err == nil {
 			t.Errorf("%q became %v", text, all)
 		}
 	}

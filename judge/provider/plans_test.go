@@ -259,6 +259,9 @@ func (c sdk) enter(t *testing.T, role string) {
 func (c sdk) removeRoles(t *testing.T) {
 	t.Helper()
 	for _, role := range []string{"app", "node"} {
+		if err := leaveProfiles(t.Context(), c.iam, &role); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := c.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: &role}); err != nil {
 			t.Fatal(err)
 		}

@@ -114,14 +114,8 @@ func updateRole(ctx context.Context, c *clients, was, is *role) error {
 // DeleteRole.
 func removeRole(ctx context.Context, c *clients, m *role) error {
 	name := m.Name.ValueStringPointer()
-	profiles, err := c.iam.ListInstanceProfilesForRole(ctx, &iam.ListInstanceProfilesForRoleInput{RoleName: name})
-	if err != nil {
+	if err := leaveProfiles(ctx, c.iam, name); err != nil {
 		return err
-	}
-	for _, p := range profiles.InstanceProfiles {
-		if _, err := c.iam.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: p.InstanceProfileName, RoleName: name}); err != nil {
-			return err
-		}
 	}
 	if m.Force.ValueBool() {
 		attached, err := c.iam.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: name})
@@ -134,8 +128,23 @@ func removeRole(ctx context.Context, c *clients, m *role) error {
 			}
 		}
 	}
-	_, err = c.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name})
+	_, err := c.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name})
 	return err
+}
+
+// leaveProfiles takes a role out of all instance profiles: IAM deletes none that
+// is in one.
+func leaveProfiles(ctx context.Context, c *iam.Client, name *string) error {
+	profiles, err := c.ListInstanceProfilesForRole(ctx, &iam.ListInstanceProfilesForRoleInput{RoleName: name})
+	if err != nil {
+		return err
+	}
+	for _, p := range profiles.InstanceProfiles {
+		if _, err := c.RemoveRoleFromInstanceProfile(ctx, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: p.InstanceProfileName, RoleName: name}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // attachment: everything forces a new resource:

@@ -3,6 +3,7 @@ package eks_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -23,10 +24,13 @@ type keys struct{ set cred.Set }
 func (k keys) Get(context.Context) (cred.Set, error) { return k.set, nil }
 
 // start is a lab with a cluster of some entries, and EKS and IAM there.
-func start(t *testing.T, o eks.Options) (*lab.Server, *eks.AWS, keys) {
+func start(t *testing.T, o eks.Options, also ...func(*lab.Account)) (*lab.Server, *eks.AWS, keys) {
 	t.Helper()
 	a := lab.Account{ID: account, Roles: []lab.Role{{Name: "node", Path: "/teams/", Age: time.Hour, Trust: []lab.Trust{{Services: []string{"ec2.amazonaws.com"}}}}}, Users: []lab.User{{Name: "alice", Age: time.Hour}}}
 	a.Clusters = []labeks.Spec{{Name: "prod", Mode: labeks.ModeAPI, Logs: []string{"authenticator"}, Entries: []labeks.EntrySpec{{PrincipalARN: "arn:aws:iam::" + account + ":role/teams/node", Type: "EC2_LINUX"}}}}
+	for _, change := range also {
+		change(&a)
+	}
 	l, err := lab.Start(lab.Options{World: &lab.World{Accounts: []lab.Account{a}}})
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +100,23 @@ func TestOwnersGoByTheirWholeName(t *testing.T) {
 		if err != nil || o.Gone != want.gone || (o.Else != "") != want.other || (o.ID == "") != want.gone {
 			t.Errorf("%s: %+v, %v", arn, o, err)
 		}
+	}
+}
+
+// TestProfilesOfManyPages: a page has at most a thousand.
+func TestProfilesOfManyPages(t *testing.T) {
+	l, aws, who := start(t, eks.Options{}, func(a *lab.Account) {
+		for n := range 1001 {
+			a.Profiles = append(a.Profiles, lab.InstanceProfile{Name: fmt.Sprint("p", n), Role: "node"})
+		}
+		a.Profiles = append(a.Profiles, lab.InstanceProfile{Name: "z"})
+	})
+	roles := map[string]int{}
+	if err := aws.IAM(account, "eu-west-1", who).Profiles(t.Context(), func(p access.Profile) { roles[p.Role]++ }); err != nil {
+		t.Fatal(err)
+	}
+	if len(roles) != 2 || roles["arn:aws:iam::"+account+":role/teams/node"] != 1001 || roles[""] != 1 || aws.Calls() != 2 || len(l.Calls()) != 2 {
+		t.Errorf("%v, %d calls", roles, aws.Calls())
 	}
 }
 

@@ -60,6 +60,24 @@ func (d *Directory) Owner(ctx context.Context, p cred.Principal) (access.Owner, 
 	return got, nil
 }
 
+// Profiles implements access.Directory.
+func (d *Directory) Profiles(ctx context.Context, each func(access.Profile)) error {
+	for pages := iam.NewListInstanceProfilesPaginator(d.iam, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return refusal("iam", "ListInstanceProfiles", err)
+		}
+		for _, i := range page.InstanceProfiles {
+			one := access.Profile{Name: aws.ToString(i.InstanceProfileName)}
+			if len(i.Roles) > 0 {
+				one.Role = aws.ToString(i.Roles[0].Arn)
+			}
+			each(one)
+		}
+	}
+	return nil
+}
+
 // TagRole writes a tag on a role.
 func (d *Directory) TagRole(ctx context.Context, name, key, value string) error {
 	_, err := d.iam.TagRole(ctx, &iam.TagRoleInput{RoleName: &name, Tags: []types.Tag{{Key: &key, Value: &value}}})

@@ -8,6 +8,9 @@
 // protected as the backend's own settings say.
 //
 // It never writes the state itself: Terraform does that.
+//
+// An Object is what else is kept beside states by several writers, and reached
+// in the same way.
 package statestore
 
 import (
@@ -64,8 +67,15 @@ func New(at backend.S3, credentials Credentials) (*Store, error) {
 		}
 		config.Credentials = assumed
 	}
-	s := &Store{at: at}
-	s.s3 = s3.NewFromConfig(config, func(o *s3.Options) {
+	s := &Store{at: at, s3: client(at, config)}
+	if at.Table != "" {
+		s.tables = dynamodb.NewFromConfig(config, func(o *dynamodb.Options) { o.BaseEndpoint = optional(at.DynamoDBEndpoint) })
+	}
+	return s, nil
+}
+
+func client(at backend.S3, config aws.Config) *s3.Client {
+	return s3.NewFromConfig(config, func(o *s3.Options) {
 		o.UsePathStyle = at.PathStyle
 		o.BaseEndpoint = optional(at.Endpoint)
 		if at.NoChecksum {
@@ -73,10 +83,6 @@ func New(at backend.S3, credentials Credentials) (*Store, error) {
 			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		}
 	})
-	if at.Table != "" {
-		s.tables = dynamodb.NewFromConfig(config, func(o *dynamodb.Options) { o.BaseEndpoint = optional(at.DynamoDBEndpoint) })
-	}
-	return s, nil
 }
 
 func provider(credentials Credentials) aws.CredentialsProvider {
@@ -247,8 +253,8 @@ func status(err error) int {
 }
 
 func gone(err error) bool {
-	var missing *types.NoSuchKey
-	return errors.As(err, &missing)
+	var api smithy.APIError // a put with a condition says it too, though no model has it
+	return errors.As(err, &api) && api.ErrorCode() == "NoSuchKey"
 }
 
 // refusal is what AWS said, with the permission and the thing that it said it

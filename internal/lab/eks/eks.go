@@ -5,7 +5,8 @@
 // It promises the failure that access entries suffer from: an entry keeps the
 // unique ID that its principal had when the entry was created, shows it to
 // nobody, and doesn't follow a principal that is created again. Node groups and
-// Fargate profiles create an entry only if there is none and never remove it.
+// Fargate profiles create an entry only if there is none and never remove it. A
+// node group holds its role in an instance profile until it is gone.
 // Messages that are known from the field stand as they are; where only code and
 // status are known, the text is the lab's own and says so beside it.
 //
@@ -102,6 +103,7 @@ func (s *Service) sweep(now time.Time) {
 		for name, g := range c.groups {
 			if g.over(now) {
 				delete(c.groups, name)
+				s.Directory.DropProfile(c.Account, g.profile())
 			}
 		}
 		for name, p := range c.profiles {

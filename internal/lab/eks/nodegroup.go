@@ -116,8 +116,19 @@ func (s *Service) addGroup(c *cluster, in createGroupInput, now time.Time, settl
 		instance: fmt.Sprintf("i-%x", id)[:19],
 	}
 	c.groups[in.Name] = g
+	if p, ok := iam.ParsePrincipal(g.role); ok {
+		// A role that isn't there is some worlds' affair; CreateNodegroup refuses it.
+		_ = s.Directory.PutProfile(c.Account, g.profile(), "/", p.Name, now)
+	}
 	return g
 }
+
+// profile is the instance profile that EKS keeps for a node group's role, as long
+// as the group is there, so that nobody can delete the role meanwhile
+// (https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSServiceRoleForAmazonEKSNodegroup.html).
+func (g *group) profile() string { return "eks-" + g.id() }
+
+func (g *group) id() string { return g.arn[strings.LastIndex(g.arn, "/")+1:] }
 
 func (g *group) entryKind() string {
 	if strings.HasPrefix(g.ami, "WINDOWS_") {
@@ -227,7 +238,7 @@ func (s *Service) showGroup(c *cluster, g *group, now time.Time) map[string]any 
 		"nodeRole": g.role, "health": map[string]any{"issues": issues}, "capacityType": orElse(g.in.Capacity, "ON_DEMAND"),
 		"instanceTypes": []string{"t3.medium"}, "diskSize": 20, "labels": map[string]string{}, "tags": map[string]string{},
 		"scalingConfig": g.in.Scaling, "updateConfig": map[string]int{"maxUnavailable": 1},
-		"resources": map[string]any{"autoScalingGroups": []any{map[string]string{"name": "eks-" + g.name + "-" + g.arn[strings.LastIndex(g.arn, "/")+1:]}}},
+		"resources": map[string]any{"autoScalingGroups": []any{map[string]string{"name": "eks-" + g.name + "-" + g.id()}}},
 	}
 	if g.in.Scaling == nil {
 		two := map[string]int{"minSize": 1, "maxSize": 2, "desiredSize": 2}

@@ -51,7 +51,8 @@ func (acct *account) newProfile(name, path string, now time.Time) *profile {
 	return i
 }
 
-// PutProfile creates an instance profile in an account that exists.
+// PutProfile creates an instance profile in an account that exists, with a role
+// unless its name is empty.
 func (d *Directory) PutProfile(accountID, name, path, roleName string, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -59,12 +60,24 @@ func (d *Directory) PutProfile(accountID, name, path, roleName string, now time.
 	if acct.profiles[name] != nil {
 		return profileExists(name)
 	}
-	r, err := find(acct, roleName)
-	if err != nil {
-		return err
+	var r *Role
+	if roleName != "" {
+		var err error
+		if r, err = find(acct, roleName); err != nil {
+			return err
+		}
 	}
 	acct.newProfile(name, path, now).role = r
 	return nil
+}
+
+// DropProfile deletes an instance profile, whatever role is in it.
+func (d *Directory) DropProfile(accountID, name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if acct := d.accounts[accountID]; acct != nil {
+		delete(acct.profiles, name)
+	}
 }
 
 // ProfileRole is the role in an instance profile.

@@ -69,14 +69,14 @@ func (s *Store) createBucket(r *wire.Request, account string) (*wire.Response, e
 		return nil, wire.Refuse(http.StatusConflict, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.")
 	}
 	s.generation++
-	s.buckets[r.Bucket] = &bucket{name: r.Bucket, owner: account, created: r.Now, objects: map[string][]*version{}, deleted: map[string]uint64{}}
+	s.buckets[r.Bucket] = &bucket{name: r.Bucket, owner: account, region: s.Region, created: r.Now, objects: map[string][]*version{}, deleted: map[string]uint64{}}
 	return &wire.Response{Header: http.Header{"Location": {"/" + r.Bucket}}}, nil
 }
 
 func (s *Store) bucketOperation(b *bucket, r *wire.Request) (*wire.Response, error) {
 	switch r.Operation {
 	case "HeadBucket":
-		return &wire.Response{Header: http.Header{"X-Amz-Bucket-Region": {s.Region}}}, nil
+		return &wire.Response{Header: http.Header{"X-Amz-Bucket-Region": {b.region}}}, nil
 	case "DeleteBucket":
 		if len(b.objects) > 0 {
 			return nil, wire.Refuse(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty")
@@ -84,7 +84,7 @@ func (s *Store) bucketOperation(b *bucket, r *wire.Request) (*wire.Response, err
 		delete(s.buckets, b.name)
 		return &wire.Response{Status: http.StatusNoContent}, nil
 	case "GetBucketLocation":
-		region := s.Region
+		region := b.region
 		if region == usEast1 {
 			region = ""
 		}

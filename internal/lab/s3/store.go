@@ -37,6 +37,7 @@ type Store struct {
 type bucket struct {
 	name       string
 	owner      string
+	region     string
 	created    time.Time
 	versioning string                // "", Enabled, Suspended
 	objects    map[string][]*version // oldest first
@@ -61,14 +62,18 @@ func NewStore(region string) *Store {
 	return &Store{Region: region, buckets: map[string]*bucket{}}
 }
 
-// AddBucket creates a bucket; false if there is one of that name.
-func (s *Store) AddBucket(account, name string, versioned bool, now time.Time) bool {
+// AddBucket creates a bucket in a region, the store's own if it is empty; false
+// if there is one of that name.
+func (s *Store) AddBucket(account, name, region string, versioned bool, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.buckets[name] != nil {
 		return false
 	}
-	b := &bucket{name: name, owner: account, created: now, objects: map[string][]*version{}, deleted: map[string]uint64{}}
+	if region == "" {
+		region = s.Region
+	}
+	b := &bucket{name: name, owner: account, region: region, created: now, objects: map[string][]*version{}, deleted: map[string]uint64{}}
 	if versioned {
 		b.versioning = "Enabled"
 	}
@@ -113,6 +118,23 @@ func (s *Store) Handle(r *wire.Request, account string) (*wire.Response, error) 
 		return list(b, r)
 	}
 	return s.bucketOperation(b, r)
+}
+
+// Redirect sends a request away that was made to another region than its
+// bucket's, before anybody looks at who makes it. The lab knows the region by the
+// signature alone: all of its regions have one address.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func (s *Store) Redirect(r *wire.Request, region string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.buckets[r.Bucket]
+	if b == nil || b.region == region || r.Operation == "CreateBucket" {
+		return nil
+	}
+	return &wire.Error{Status: http.StatusMovedPermanently, Code: "PermanentRedirect",
+		Message: "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
+		Header:  http.Header{"X-Amz-Bucket-Region": {b.region}},
+		Detail:  map[string]any{"Bucket": b.name, "Endpoint": b.name + ".s3." + b.region + ".amazonaws.com"}}
 }
 
 // owned finds the bucket of a request.

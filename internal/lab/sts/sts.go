@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -40,10 +41,13 @@ type Service struct {
 	Directory *iam.Directory
 	Issuer    string             // URL
 	Keys      jose.JSONWebKeySet // of the issuer
-	// Default replaces the hour that a request without DurationSeconds
-	// gets; 0 leaves it.
-	Default time.Duration
+
+	usual atomic.Int64 // see SetDefault
 }
+
+// SetDefault replaces the hour that a request without DurationSeconds gets from
+// now on; 0 leaves it.
+func (s *Service) SetDefault(d time.Duration) { s.usual.Store(int64(d)) }
 
 type credentialsXML struct {
 	AccessKeyID     string `xml:"AccessKeyId"`
@@ -158,8 +162,8 @@ func (s *Service) length(a asked, role iam.Role, chained bool) (time.Duration, e
 		return role.Session, nil
 	case a.duration > 0:
 		return a.duration, nil
-	case s.Default > 0:
-		return s.Default, nil
+	case s.usual.Load() > 0:
+		return time.Duration(s.usual.Load()), nil
 	}
 	return defaultDuration, nil
 }
