@@ -36,24 +36,37 @@ func raise(t *testing.T, terminal bool, play string, command ...string) *stage {
 // raiseIgnoring is raise under somebody who ignores signals, as nohup does.
 func raiseIgnoring(t *testing.T, ignored string, terminal bool, play string, command ...string) *stage {
 	t.Helper()
-	s := &stage{world: newWorld(t, time.Hour), closed: make(chan struct{}), ignored: ignored}
-	exe, err := os.Executable()
-	s.must(err)
-	s.must(os.Remove(filepath.Join(s.dir, "bin", "tofu")))
-	for _, name := range []string{"tofu", "anything"} {
-		s.must(os.Symlink(exe, filepath.Join(s.dir, "bin", name)))
-	}
-	s.log = filepath.Join(s.dir, "log")
+	s := cast(newWorld(t, time.Hour))
+	s.ignored = ignored
 	env := s.pod(s.env["HOLDFAST_LAB_ROLE_DEPLOY"])
 	env["E2E_CHILD"], env["E2E_LOG"] = play, s.log
 	s.start(terminal, env, command...)
 	return s
 }
 
+// cast puts the child that plays in the place of a world's tofu.
+func cast(w *world) *stage {
+	w.t.Helper()
+	s := &stage{world: w, closed: make(chan struct{}), log: filepath.Join(w.dir, "log")}
+	exe, err := os.Executable()
+	s.must(err)
+	s.must(os.Remove(filepath.Join(s.dir, "bin", "tofu")))
+	for _, name := range []string{"tofu", "anything"} {
+		s.must(os.Symlink(exe, filepath.Join(s.dir, "bin", name)))
+	}
+	return s
+}
+
 // start runs holdfast over a command on a pseudo-terminal or on pipes.
 func (s *stage) start(terminal bool, env map[string]string, command ...string) {
 	s.t.Helper()
-	args := append([]string{"holdfast", "run", "--report", "report.json", "--"}, command...)
+	s.run(terminal, env, append([]string{"run", "--report", "report.json", "--"}, command...)...)
+}
+
+// run starts holdfast with arguments on a pseudo-terminal or on pipes.
+func (s *stage) run(terminal bool, env map[string]string, args ...string) {
+	s.t.Helper()
+	args = append([]string{"holdfast"}, args...)
 	if s.ignored != "" {
 		args = append([]string{"sh", "-c", `trap "" ` + s.ignored + `; exec "$@"`, "sh"}, args...)
 	}

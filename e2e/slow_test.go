@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -41,4 +42,22 @@ func TestSlowChildCaches(t *testing.T) {
 		t.Errorf("refused for expiry: %+v", refused)
 	}
 	t.Logf("%d requests to the endpoint in %.0f s, never less than %.0f s left", r.Endpoint.Requests, r.Seconds, r.Endpoint.LeastLeftSeconds)
+}
+
+// TestSlowRepairAfterARun: the role was made by the command, so that the repair
+// waits until it has had its first minute.
+func TestSlowRepairAfterARun(t *testing.T) {
+	s := deadNodes(t, 0)
+	began := time.Now()
+	s.after("", "sh", "-c", "exit 3")
+	if exit := s.exit(); exit != 3 {
+		t.Errorf("exit %d\n%s", exit, s.seen())
+	}
+	if took := time.Since(began); took < time.Minute || s.deletes() != 1 {
+		t.Errorf("%d deletes in %s", s.deletes(), took)
+	}
+	if said := noticed(s.report(), "access.repaired"); !strings.Contains(said, "notice: repaired, guard=compare, proof: bound") {
+		t.Errorf("%q\n%s", said, s.seen())
+	}
+	s.succeed(s.without(), "holdfast", "access", "verify", "--region", "eu-west-1", "prod")
 }

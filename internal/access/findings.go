@@ -53,10 +53,7 @@ func Findings(a report.Access, subject string) finding.Report {
 	var unknown []finding.Unknown
 	for _, c := range a.Clusters {
 		for _, e := range c.Entries {
-			name := c.Name + " " + e.Principal
-			if _, short, ok := strings.Cut(e.Principal, ":iam::"+c.Account+":"); ok {
-				name = c.Name + " " + short
-			}
+			name := Subject(c.Name, c.Account, e.Principal)
 			switch id := verdictRule(e.Verdict); {
 			case id != "":
 				found = append(found, findingOf(id, name, ruleOf(id).Title, evidenceOf(e), strings.Join(advice(c, e)[:1], "")))
@@ -76,6 +73,15 @@ func Findings(a report.Access, subject string) finding.Report {
 		unknown = append(unknown, finding.Unknown{Subject: subject, Why: "interrupted"})
 	}
 	return finding.New("access verify", subject, Rules(), found, unknown)
+}
+
+// Subject names an entry for a person: its cluster and its principal, without
+// what the two share.
+func Subject(cluster, account, principal string) string {
+	if _, short, ok := strings.Cut(principal, ":iam::"+account+":"); ok {
+		principal = short
+	}
+	return cluster + " " + principal
 }
 
 func findingOf(rule, subject, message string, evidence []string, cure string) finding.Finding {

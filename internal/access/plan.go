@@ -57,7 +57,7 @@ func Plans(r Result, c report.AccessCluster, wanted func(principal string) bool,
 			continue
 		}
 		no := func(why string) {
-			refused = append(refused, report.RepairedEntry{Cluster: c.Name, Account: c.Account, Region: c.Region, Principal: e.Principal, Type: e.Type, Outcome: report.Refused, Why: why})
+			refused = append(refused, refusedEntry(c, e, why))
 		}
 		facts, read := r.Facts[Key{c.ARN, e.Principal}]
 		switch {
@@ -88,6 +88,15 @@ func Plans(r Result, c report.AccessCluster, wanted func(principal string) bool,
 		}
 	}
 	return plans, refused
+}
+
+func refusedEntry(c report.AccessCluster, e report.AccessEntry, why string) report.RepairedEntry {
+	return report.RepairedEntry{Cluster: c.Name, Account: c.Account, Region: c.Region, Principal: e.Principal, Type: e.Type, Outcome: report.Refused, Why: why}
+}
+
+// Outcome is what became of a plan, without what only its repair knows.
+func (p Plan) Outcome(outcome, why string) report.RepairedEntry {
+	return report.RepairedEntry{Cluster: p.Cluster, Account: p.Account, Region: p.Region, Principal: p.Entry.Principal, Type: p.Entry.Type, Outcome: outcome, Why: why}
 }
 
 func lastEvidence(e report.AccessEntry) string {
@@ -201,10 +210,7 @@ func (p Plan) Steps(guard string, now time.Time) []string {
 
 // name is the principal without what it shares with its cluster.
 func (p Plan) name() string {
-	if _, short, ok := strings.Cut(p.Entry.Principal, ":iam::"+p.Account+":"); ok {
-		return short
-	}
-	return p.Entry.Principal
+	return strings.TrimPrefix(Subject(p.Cluster, p.Account, p.Entry.Principal), p.Cluster+" ")
 }
 
 // incarnation is the entry's ARN as far as a person needs it.

@@ -48,7 +48,7 @@ func (r *Repairer) prove(ctx context.Context, p Plan, out *report.RepairedEntry)
 		if out.Proof == ProofJoined || out.Proof == ProofSeen && len(p.Notes) == 0 || left <= 0 {
 			return nil
 		}
-		if r.Sleep(ctx, min(left, 3*time.Second)) != nil {
+		if r.Linger(ctx, min(left, 3*time.Second)) != nil {
 			return nil // it is repaired all the same
 		}
 	}

@@ -44,7 +44,10 @@ type Repairer struct {
 	Patience, Wait time.Duration
 	Now            func() time.Time
 	Sleep          func(context.Context, time.Duration) error
-	Tell           func(string)
+	// Linger waits where nothing is lost by going: before the delete, and for
+	// signs of life in the end. An interrupt ends it.
+	Linger func(context.Context, time.Duration) error
+	Tell   func(string)
 }
 
 // ErrChanged is an entry that isn't the judged one any more.
@@ -67,8 +70,8 @@ func (r *Repairer) Guard() string {
 
 // Run repairs one entry, or goes on where its journal ends.
 func (r *Repairer) Run(ctx context.Context, j *journal.Journal, p Plan) report.RepairedEntry {
-	out := report.RepairedEntry{Cluster: p.Cluster, Account: p.Account, Region: p.Region, Principal: p.Entry.Principal, Type: p.Entry.Type,
-		Guard: r.Guard(), Journal: j.Dir(), Notes: slices.Clone(p.Notes)}
+	out := p.Outcome("", "")
+	out.Guard, out.Journal, out.Notes = r.Guard(), j.Dir(), slices.Clone(p.Notes)
 	err := r.run(ctx, j, p, &out)
 	var no *refusedError
 	switch {
@@ -95,8 +98,8 @@ func (r *Repairer) Undo(ctx context.Context, j *journal.Journal, p Plan) report.
 	if err != nil || current.ARN != p.Entry.ARN {
 		return r.Run(ctx, j, p)
 	}
-	out := report.RepairedEntry{Cluster: p.Cluster, Account: p.Account, Region: p.Region, Principal: p.Entry.Principal, Type: p.Entry.Type,
-		Journal: j.Dir(), Outcome: report.Undone, Why: "the entry is the one that it was"}
+	out := p.Outcome(report.Undone, "the entry is the one that it was")
+	out.Journal = j.Dir()
 	if err := j.End(report.Undone, nil); err != nil {
 		out.Outcome, out.Why = report.Failed, err.Error()
 	}
@@ -187,8 +190,12 @@ func (r *Repairer) prepare(ctx context.Context, j *journal.Journal, p Plan, toke
 	}
 	if left := p.ReadyAt.Sub(r.Now()); left > 0 {
 		r.Tell(fmt.Sprintf("%s: the %s is young; waiting %s until every service knows it", p.Entry.Principal, owner.Kind, left.Round(time.Second)))
-		if err := r.Sleep(ctx, left); err != nil {
-			return false, refuse("interrupted before anything was changed")
+		if err := r.Linger(ctx, left); err != nil {
+			why := "interrupted"
+			if errors.Is(err, context.DeadlineExceeded) {
+				why = "the time that repairs may take was over"
+			}
+			return false, refuse("%s before anything was changed", why)
 		}
 	}
 	return r.permitted(ctx, j, p, token)

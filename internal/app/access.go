@@ -36,6 +36,7 @@ type AccessRequest struct {
 	Progress func(AccessProgress)
 
 	only func(account, principal string) bool // nil for all entries
+	home string                               // the region where nobody names one; empty for all
 }
 
 // AccessProgress is how far a scan is.
@@ -137,19 +138,26 @@ func AccessVerify(ctx context.Context, req AccessRequest, wait time.Duration, p 
 	}
 	defer f.close()
 	for until := time.Now().Add(wait); ; {
-		found, err := f.scan(ctx, req)
+		found, judged, err := f.judge(ctx, req)
 		left := time.Until(until)
 		if err != nil || found.Findings() == 0 && !found.Incomplete() && !found.Unwell() || left <= 0 || ctx.Err() != nil {
-			if err == nil && len(found.Clusters)+len(found.Unseen) == 0 {
-				err = noClusters()
-			}
-			return access.Findings(missed(req.Clusters, found.Access), strings.Join(req.Clusters, " ")), err
+			return judged, err
 		}
 		tell(fmt.Sprintf("%d entries aren't live yet; looking again for %s", found.Findings()+found.Count(report.Suspect, report.Unknown), left.Round(time.Second)))
 		if sleep(ctx, min(left, verifyEvery)) != nil {
-			return access.Findings(found.Access, strings.Join(req.Clusters, " ")), nil
+			return judged, nil
 		}
 	}
+}
+
+// judge is a scan in the form that pipelines read. That no cluster was found is
+// an error.
+func (f *fleet) judge(ctx context.Context, req AccessRequest) (access.Result, finding.Report, error) {
+	found, err := f.scan(ctx, req)
+	if err == nil && len(found.Clusters)+len(found.Unseen) == 0 {
+		err = noClusters()
+	}
+	return found, access.Findings(missed(req.Clusters, found.Access), strings.Join(req.Clusters, " ")), err
 }
 
 // verifyEvery is how often a cluster is looked at while somebody waits.

@@ -31,7 +31,8 @@ type fleet struct {
 	directories map[string]access.Directory
 	unseen      []report.AccessUnseen
 	entered     []entered
-	own         resolved // whoever scans, before an account's role; the first one's of several
+	blocks      []config.Cluster // all of holdfast.hcl
+	own         resolved         // whoever scans, before an account's role; the first one's of several
 }
 
 // entered is an account that we are in.
@@ -54,6 +55,9 @@ type target struct {
 	role     string
 	regions  []string
 	names    []string
+	// blocks are those of holdfast.hcl that may mean clusters of this account, as
+	// far as that is known before it is entered.
+	blocks []config.Cluster
 }
 
 // newFleet enters every account that is meant, side by side. What can't be
@@ -62,11 +66,11 @@ func newFleet(ctx context.Context, req AccessRequest, p Process) (*fleet, error)
 	if _, _, err := ledgerAddress(req.Ledger); err != nil {
 		return nil, err // before anybody is asked
 	}
-	targets, err := targets(req, p)
+	targets, blocks, err := targets(req, p)
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{proc: p, directories: map[string]access.Directory{}, own: targets[0].own}
+	f := &fleet{proc: p, directories: map[string]access.Directory{}, own: targets[0].own, blocks: blocks}
 	f.aws, err = eks.Load(ctx, eks.Options{Profile: req.Wish.Profile, Rate: req.Rate, Timeout: req.Timeout, Tries: tries})
 	if err != nil {
 		return nil, &cure.Error{What: "can't load the AWS configuration", Why: []string{err.Error()}, Err: err}
@@ -155,7 +159,8 @@ func (f *fleet) build() {
 				if len(s.Names) == 0 || len(in.target.names) == 0 {
 					s.Names = nil // all
 				} else {
-					s.Names = append(slices.Clone(s.Names), in.target.names...)
+					// A name that each of several blocks was asked for is one cluster.
+					s.Names = slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.Names, in.target.names))))
 				}
 				continue
 			}
@@ -167,11 +172,11 @@ func (f *fleet) build() {
 }
 
 // targets are the accounts that flags name, or the cluster blocks of
-// holdfast.hcl, or the identity's own account.
-func targets(req AccessRequest, p Process) ([]target, error) {
+// holdfast.hcl, or the identity's own account; with all the blocks there are.
+func targets(req AccessRequest, p Process) (out []target, blocks []config.Cluster, err error) {
 	env := precedence.NewEnv(p.Environ)
 	if err := config.CheckAccounts(req.Role, req.Accounts); err != nil {
-		return nil, &cure.Error{What: err.Error(), Class: cure.Usage, Cure: "--account-role arn:aws:iam::{account}:role/NAME --account 111111111111", Err: err}
+		return nil, nil, &cure.Error{What: err.Error(), Class: cure.Usage, Cure: "--account-role arn:aws:iam::{account}:role/NAME --account 111111111111", Err: err}
 	}
 	regions := req.Regions
 	if len(regions) == 0 && req.Region != "" {
@@ -179,17 +184,24 @@ func targets(req AccessRequest, p Process) ([]target, error) {
 	}
 	all, err := declaredBy(req.Request, p, env)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(all.file.Clusters) == 0 || req.asked() || req.Role != "" {
+	blocks = all.file.Clusters
+	if len(blocks) == 0 || req.asked() || req.Role != "" {
 		one, err := who(req.Request, p)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return all.spread(one, config.Cluster{Role: req.Role, ExternalID: req.ExternalID, Accounts: req.Accounts, Regions: regions}, req.Clusters), nil
+		flags := config.Cluster{Role: req.Role, ExternalID: req.ExternalID, Accounts: req.Accounts, Regions: req.at(regions)}
+		out = all.spread(one, flags, req.Clusters)
+		for i := range out {
+			out[i].blocks = slices.DeleteFunc(slices.Clone(blocks), func(b config.Cluster) bool {
+				return b.Role == "" && b.Identity != "" && b.Identity != req.Identity
+			})
+		}
+		return out, blocks, nil
 	}
-	var out []target
-	for _, block := range all.file.Clusters {
+	for _, block := range blocks {
 		var one resolved
 		if block.Identity != "" {
 			one, err = all.named(block.Identity)
@@ -197,18 +209,32 @@ func targets(req AccessRequest, p Process) ([]target, error) {
 			one, err = who(req.Request, p)
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		meant := block
 		if len(regions) > 0 {
-			block.Regions = regions
+			meant.Regions = regions
 		}
+		meant.Regions = req.at(meant.Regions)
 		names := []string{block.Name}
 		if len(req.Clusters) > 0 {
 			names = req.Clusters
 		}
-		out = append(out, all.spread(one, block, names)...)
+		some := all.spread(one, meant, names)
+		for i := range some {
+			some[i].blocks = []config.Cluster{block}
+		}
+		out = append(out, some...)
 	}
-	return out, nil
+	return out, blocks, nil
+}
+
+// at is where to look: in regions, or at home where none are named.
+func (r AccessRequest) at(regions []string) []string {
+	if len(regions) == 0 && r.home != "" {
+		return []string{r.home}
+	}
+	return regions
 }
 
 // spread makes a target for each account of a block.

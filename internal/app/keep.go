@@ -83,7 +83,7 @@ func (j *job) keep(ctx context.Context, rep *report.Run) error {
 		j.outlive(k.link)
 		k.unseen()
 	}
-	rep.Identity, rep.Rescues, rep.Drained = held.report(), k.guard.results, k.guard.drained
+	rep.Identity, rep.Rescues, rep.Drained, rep.Stopped = held.report(), k.guard.results, k.guard.drained, k.guard.closed()
 	for _, other := range k.service.report() {
 		if other.Name != held.name {
 			rep.Others = append(rep.Others, other)

@@ -51,17 +51,17 @@ func AccessRepair(ctx context.Context, req RepairRequest, p Process) (report.Rep
 		return out, err
 	}
 	defer f.close()
-	r := &repairs{fleet: f, req: req, dir: filepath.Join(stateHome(precedence.NewEnv(p.Environ), p.Home), "repair")}
+	r := newRepairs(f, req)
 	left, err := r.unfinished()
 	if err != nil {
 		return out, err
 	}
 	if req.Resume || req.Undo {
-		out.Entries, err = r.all(ctx, left)
-		return out, err
+		out.Entries = r.all(ctx, left)
+		return out, nil
 	}
 	if len(left) > 0 && req.Yes {
-		return out, &cure.Error{What: fmt.Sprintf("%d repairs were interrupted and aren't finished", len(left)), Cure: "finish them first:  holdfast access repair --resume", Class: cure.Refused}
+		return out, unfinishedBefore(len(left))
 	}
 	out.Unfinished = len(left)
 	found, err := f.scan(ctx, req.AccessRequest)
@@ -77,8 +77,7 @@ func AccessRepair(ctx context.Context, req RepairRequest, p Process) (report.Rep
 	}
 	var plans []access.Plan
 	for _, c := range found.Clusters {
-		callers := f.callers(c.Account)
-		some, refused := access.Plans(found, c, req.wanted(c), callers, access.Force{Self: req.ForceSelf, LastAdmin: req.ForceAdmin})
+		some, refused := access.Plans(found, c, req.wanted(c), f.callers(c.Account), access.Force{Self: req.ForceSelf, LastAdmin: req.ForceAdmin})
 		plans = append(plans, some...)
 		out.Entries = append(out.Entries, refused...)
 	}
@@ -88,13 +87,8 @@ func AccessRepair(ctx context.Context, req RepairRequest, p Process) (report.Rep
 		}
 		return out, nil
 	}
-	jobs := make([]entryJob, 0, len(plans))
-	for _, plan := range plans {
-		jobs = append(jobs, entryJob{plan: plan})
-	}
-	done, err := r.all(ctx, jobs)
-	out.Entries = append(out.Entries, done...)
-	return out, err
+	out.Entries = append(out.Entries, r.all(ctx, jobsOf(plans))...)
+	return out, nil
 }
 
 // wanted says which entries of a cluster are meant.
@@ -133,12 +127,27 @@ type repairs struct {
 	*fleet
 	req RepairRequest
 	dir string // of the journals
+	// hasty has an interrupt end every wait, for a create that isn't possible yet
+	// too: whoever sent it won't wait, and the journal can be resumed.
+	hasty bool
+}
+
+func newRepairs(f *fleet, req RepairRequest) *repairs {
+	return &repairs{fleet: f, req: req, dir: filepath.Join(stateHome(precedence.NewEnv(f.proc.Environ), f.proc.Home), "repair")}
 }
 
 // entryJob is one entry: its plan, and its journal if it has begun.
 type entryJob struct {
 	plan access.Plan
 	dir  string
+}
+
+func jobsOf(plans []access.Plan) []entryJob {
+	jobs := make([]entryJob, 0, len(plans))
+	for _, plan := range plans {
+		jobs = append(jobs, entryJob{plan: plan})
+	}
+	return jobs
 }
 
 func (r *repairs) unfinished() ([]entryJob, error) {
@@ -157,8 +166,14 @@ func (r *repairs) unfinished() ([]entryJob, error) {
 	return out, nil
 }
 
+// unfinishedBefore refuses a new repair while earlier ones aren't finished.
+func unfinishedBefore(n int) error {
+	return &cure.Error{What: fmt.Sprintf("%d repairs were interrupted and aren't finished", n), Cure: "finish them first:  holdfast access repair --resume", Class: cure.Refused}
+}
+
 func (r *repairs) planned(p access.Plan) report.RepairedEntry {
-	out := report.RepairedEntry{Cluster: p.Cluster, Account: p.Account, Region: p.Region, Principal: p.Entry.Principal, Type: p.Entry.Type, Outcome: report.Planned, Why: p.Evidence, Notes: p.Notes}
+	out := p.Outcome(report.Planned, p.Evidence)
+	out.Notes = p.Notes
 	repairer, err := r.repairer(p)
 	if err != nil {
 		out.Outcome, out.Why = report.Refused, oneLine(err)
@@ -171,7 +186,7 @@ func (r *repairs) planned(p access.Plan) report.RepairedEntry {
 
 // all repairs clusters side by side. In a cluster, one entry at a time is
 // missing: after a failure no other is begun.
-func (r *repairs) all(ctx context.Context, jobs []entryJob) ([]report.RepairedEntry, error) {
+func (r *repairs) all(ctx context.Context, jobs []entryJob) []report.RepairedEntry {
 	byCluster := map[string][]int{}
 	for i, j := range jobs {
 		arn := j.plan.ClusterARN(j.plan.Cluster)
@@ -192,11 +207,11 @@ func (r *repairs) all(ctx context.Context, jobs []entryJob) ([]report.RepairedEn
 			}
 			for _, i := range indexes {
 				if failed == "" && ctx.Err() != nil {
-					failed = "interrupted before it was begun"
+					failed = "not begun: " + endOf(ctx)
 				}
 				if failed != "" {
-					out[i] = report.RepairedEntry{Cluster: jobs[i].plan.Cluster, Account: jobs[i].plan.Account, Region: jobs[i].plan.Region, Principal: jobs[i].plan.Entry.Principal,
-						Type: jobs[i].plan.Entry.Type, Outcome: report.Refused, Why: failed, Journal: jobs[i].dir}
+					out[i] = jobs[i].plan.Outcome(report.Refused, failed)
+					out[i].Journal = jobs[i].dir
 					continue
 				}
 				if out[i] = r.one(ctx, jobs[i]); out[i].Outcome == report.Failed {
@@ -206,7 +221,7 @@ func (r *repairs) all(ctx context.Context, jobs []entryJob) ([]report.RepairedEn
 		})
 	}
 	work.Wait()
-	return out, nil
+	return out
 }
 
 // lock keeps two processes of this machine from one cluster.
@@ -224,8 +239,9 @@ func (r *repairs) lock(arn string) (func(), error) {
 
 func (r *repairs) one(ctx context.Context, job entryJob) report.RepairedEntry {
 	no := func(err error) report.RepairedEntry {
-		return report.RepairedEntry{Cluster: job.plan.Cluster, Account: job.plan.Account, Region: job.plan.Region, Principal: job.plan.Entry.Principal, Type: job.plan.Entry.Type,
-			Outcome: report.Refused, Why: oneLine(err), Journal: job.dir}
+		out := job.plan.Outcome(report.Refused, oneLine(err))
+		out.Journal = job.dir
+		return out
 	}
 	repairer, err := r.repairer(job.plan)
 	if err != nil {
@@ -243,11 +259,25 @@ func (r *repairs) one(ctx context.Context, job entryJob) report.RepairedEntry {
 	defer j.Close()
 	// An interrupt ends what hasn't begun; what has begun is finished, so that no
 	// entry stays away because somebody was in a hurry.
-	if r.req.Undo {
-		return repairer.Undo(context.WithoutCancel(ctx), j, job.plan)
+	repairer.Linger = func(_ context.Context, d time.Duration) error { return sleep(ctx, d) }
+	if r.hasty {
+		repairer.Sleep = repairer.Linger
 	}
-	return repairer.Run(context.WithoutCancel(ctx), j, job.plan)
+	steady := context.WithoutCancel(ctx)
+	if until, ok := ctx.Deadline(); ok {
+		var done context.CancelFunc
+		steady, done = context.WithDeadline(steady, until.Add(lastCalls))
+		defer done()
+	}
+	if r.req.Undo {
+		return repairer.Undo(steady, j, job.plan)
+	}
+	return repairer.Run(steady, j, job.plan)
 }
+
+// lastCalls is how long the calls of an entry that has begun may go on after the
+// time for repairs is over, where that has an end.
+const lastCalls = 30 * time.Second
 
 // repairer finds the place of a plan among those that we have entered.
 func (r *repairs) repairer(p access.Plan) (*access.Repairer, error) {
@@ -311,6 +341,14 @@ func (r *repairs) guarded(ctx context.Context, in entered, at access.Place, entr
 		return nil, errors.New(oneLine(err))
 	}
 	return r.aws.In(at, c.last()), nil
+}
+
+// endOf says why a context has ended.
+func endOf(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return "the time that repairs may take was over"
+	}
+	return "interrupted"
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -264,7 +264,11 @@ func staleWorld(clusters int) *lab.World {
 		if name == "ops" {
 			age = 72 * time.Hour
 		}
-		account.Roles = append(account.Roles, lab.Role{Name: name, Age: age, Trust: trust})
+		who := trust
+		if name == "node" {
+			who = trust[1:]
+		}
+		account.Roles = append(account.Roles, lab.Role{Name: name, Age: age, Trust: who})
 	}
 	for n := range clusters {
 		account.Clusters = append(account.Clusters, labeks.Spec{Name: fmt.Sprint("prod-", n), Mode: labeks.ModeAPI, Entries: []labeks.EntrySpec{

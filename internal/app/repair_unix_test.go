@@ -41,6 +41,7 @@ type work struct {
 	Entries         []string
 	Resume, Undo    bool
 	Backup, Restore string // a file, instead of a repair
+	After           bool   // a run that has ended, with afterFile
 }
 
 func (w work) request() RepairRequest {
@@ -67,6 +68,14 @@ func (w work) do(t *testing.T, hook journal.Hook, p Process) (said string, err e
 			said = fmt.Sprintf("%+v", out)
 		}
 		return said, err
+	}
+	if w.After {
+		for _, e := range afterRun(t, hook, p) {
+			if e.Outcome != report.Repaired && e.Type != "STANDARD" {
+				said += fmt.Sprintf("%+v", e)
+			}
+		}
+		return said, nil
 	}
 	req.Hook = hook
 	out, err := AccessRepair(t.Context(), req, p)
@@ -120,6 +129,7 @@ func child(t *testing.T, l *lab.Server, home string, w work, kill int) (killed b
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	cmd.Dir = home
 	cmd.Env = append(childEnv(l, home), childRequest+"="+string(text), childKill+"="+strconv.Itoa(kill))
 	out, err := cmd.CombinedOutput()
 	if err == nil {
@@ -216,23 +226,24 @@ func (f fleetLab) atMostOneMissing(where string) {
 func TestKilledAfterEveryStep(t *testing.T) {
 	for name, row := range map[string]struct {
 		clusters int
-		entries  []string
-	}{"one entry": {1, []string{"role/people"}}, "bulk": {2, nil}} {
+		first    work
+	}{"one entry": {1, work{Entries: []string{"role/people"}}}, "bulk": {2, work{}}, "after a run": {2, work{After: true}}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n := 1; ; n++ {
 				where := fmt.Sprintf("%s, killed at point %d", name, n)
 				f, home := startFleet(t, staleWorld(row.clusters)), t.TempDir()
 				before := f.entries("prod-0")
-				killed := child(t, f.Server, home, work{Entries: row.entries}, n)
-				if killed {
+				writeAfterFile(t, home)
+				killed := child(t, f.Server, home, row.first, n)
+				if killed || row.first.After {
 					child(t, f.Server, home, work{Resume: true}, 0)
 					// What the kill kept from being begun is still stale.
 					child(t, f.Server, home, work{}, 0)
 				}
 				f.atMostOneMissing(where)
 				for i := range row.clusters {
-					if killed || len(row.entries) == 0 {
+					if killed || len(row.first.Entries) == 0 {
 						f.check(fmt.Sprint("prod-", i), before, where)
 					}
 				}

@@ -60,6 +60,12 @@ type Voice struct {
 	Started func(report.Identity) // every hop has a credential, and the command starts now
 }
 
+// UntilAsked is ctx until a signal asks this process to end, which doesn't end it
+// meanwhile. What whoever started it ignores stays ignored.
+func UntilAsked(ctx context.Context) (context.Context, context.CancelFunc) {
+	return supervise.UntilAsked(ctx)
+}
+
 // Run carries out a request. Ctx ends the wait for the first credential; once
 // the command runs, nothing but the command's end ends it. The error is
 // holdfast's own failure; the report, exit code included, is complete either
@@ -69,7 +75,7 @@ func Run(ctx context.Context, req Request, proc Process, voice Voice) (report.Ru
 	supervise.OutlivePipes()
 	// A signal ends the wait for the first credential; from then on signals are
 	// the child's affair.
-	ctx, stop := supervise.UntilAsked(ctx)
+	ctx, stop := UntilAsked(ctx)
 	defer stop()
 	rep := report.Run{
 		SchemaVersion: report.SchemaVersion, Began: time.Now().Round(0), Processes: []report.Process{}, ExitCode: ExitOwn,

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/internal/app"
 	"github.com/holdfast/holdfast/internal/durable"
 	"github.com/holdfast/holdfast/internal/event"
+	"github.com/holdfast/holdfast/internal/finding"
 	"github.com/holdfast/holdfast/internal/precedence"
 	"github.com/holdfast/holdfast/internal/report"
 	"github.com/holdfast/holdfast/internal/view"
@@ -51,6 +52,11 @@ whatever signals arrive. The exit code is COMMAND's own, 128+n if a signal ended
 it; 125 if holdfast itself failed or refused, 126 if COMMAND can't be run and
 127 if there is none.
 
+With --verify-access the access entries of EKS clusters are looked at when
+COMMAND has ended, and told; where a cluster block of holdfast.hcl says
+repair_after_apply = true, dead ones of nodes and Fargate pods are made anew.
+Neither changes the exit code.
+
 Flags win over variables (HOLDFAST_ROLE_ARN for --role-arn, and so on), which
 win over holdfast.hcl.`,
 		Example: `  # In a pod with IRSA: the pod's role, then deploy, for as long as it takes
@@ -58,6 +64,9 @@ win over holdfast.hcl.`,
 
   # An identity of holdfast.hcl, with a report for the pipeline
   holdfast run --identity deploy --report run.json -- terraform apply plan.out
+
+  # Look whether the nodes of a cluster can still join after the apply
+  holdfast run --verify-access payments-prod -- tofu apply plan.out
 
   # What would be changed around the command, without starting it
   holdfast run --explain -- tofu plan`,
@@ -107,7 +116,11 @@ func (flags *runFlags) apply(req *app.Request) error {
 
 func run(ctx context.Context, req app.Request, p app.Process, flags runFlags) error {
 	quiet := flags.quiet
-	ctx = context.WithoutCancel(ctx) // signals are app.Run's own affair
+	// Signals are app.Run's own affair; but one that comes when it has returned
+	// mustn't take away what it returned.
+	ctx = context.WithoutCancel(ctx)
+	ran, stop := app.UntilAsked(ctx)
+	defer stop()
 	voice := app.Voice{
 		Event: func(e event.Event) {
 			if !quiet || e.Severity > event.Notice {
@@ -124,19 +137,37 @@ func run(ctx context.Context, req app.Request, p app.Process, flags runFlags) er
 	if err == nil && !quiet {
 		view.Summary(p.Stderr, result)
 	}
-	if err == nil && len(flags.verify) > 0 {
-		found := app.VerifyAccess(ctx, req, flags.verify, p, &result)
-		view.AccessAfter(p.Stderr, found, quiet)
-	}
-	if req.ReportFile != "" {
+	tell := func() {
+		if req.ReportFile == "" {
+			return
+		}
 		if failed := writeReport(req.ReportFile, result); failed != nil {
 			view.Error(p.Stderr, failed)
 		}
+	}
+	tell()
+	if err == nil && len(flags.verify) > 0 {
+		stopped := app.EndedEarly(result, ran.Err() != nil)
+		verifyAccess(ctx, req, flags.verify, stopped, quiet, p, &result)
+		tell()
 	}
 	if err == nil && result.ExitCode == 0 {
 		return nil
 	}
 	return &exit{result.ExitCode, err}
+}
+
+// verifyAccess looks after the access entries of a run's clusters. From here on
+// the first signal ends what is waited for, and none of them ends this process,
+// whose exit code is the command's.
+func verifyAccess(ctx context.Context, req app.Request, clusters []string, stopped string, quiet bool, p app.Process, result *report.Run) {
+	ctx, stop := app.UntilAsked(ctx)
+	defer stop()
+	after := app.NewAfterRun(req, clusters)
+	after.Stopped = stopped
+	after.Found = func(found finding.Report) { view.AccessAfter(p.Stderr, found, quiet) }
+	after.Tell = func(text string) { view.Note(p.Stderr, text) }
+	view.AccessRepaired(p.Stderr, app.VerifyAccess(ctx, after, p, result))
 }
 
 // link is one of our links: a tofu or terraform that somebody else started. It

@@ -108,12 +108,45 @@ func TestComplaintsPointAtTheirPlace(t *testing.T) {
 		"unit of none":       {"unit \"a\" {\n  identity = \"x\"\n}", "f.hcl:1:1: no such identity: \"x\" isn't"},
 		"unit above":         {"identity \"x\" {}\nunit \"../a\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a path below"},
 		"unit pattern":       {"identity \"x\" {}\nunit \"a[\" {\n  identity = \"x\"\n}", "f.hcl:2:6: not a pattern"},
+		"repair, not a bool": {"cluster \"a\" {\n  repair_after_apply = \"yes\"\n}", "f.hcl:2:24: not a truth value"},
+		"repair, null":       {"cluster \"a\" {\n  repair_after_apply = null\n}", "f.hcl:2:24: not a truth value"},
+		"repair, anywhere":   {"cluster \"*\" {\n  repair_after_apply = true\n}", "f.hcl:2:3: no cluster is named: repair_after_apply needs a name"},
+		"repair, of one":     {"cluster \"?*\" {\n  repair_after_apply = true\n}", "f.hcl:2:3: no cluster is named"},
+		"repair, of a run":   {"run {\n  repair_after_apply = true\n}", "f.hcl:2:3"},
 		"not a bool":         {"run {\n  allow_other_credentials = \"x\"\n}", "f.hcl:2:29: not a truth value"},
 	} {
 		_, err := config.Parse("f.hcl", []byte(row.in))
 		var e *cure.Error
 		if !errors.As(err, &e) || e.Class != cure.Usage || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "^") {
 			t.Errorf("%s: %v\nwant %s", name, err, row.want)
+		}
+	}
+}
+
+// TestWhichClustersABlockCovers: by name, account and region, each alone.
+func TestWhichClustersABlockCovers(t *testing.T) {
+	const one, two = "111111111111", "222222222222"
+	block := func(rest string) string { return "cluster \"prod-*\" {\n" + rest + "\n}" }
+	for text, covered := range map[string][]string{
+		block(``):                        {"prod-a " + one + " eu-west-1", "prod-b " + two + " eu-central-1"},
+		block(`regions = ["eu-west-1"]`): {"prod-a " + one + " eu-west-1"},
+		block(`role = "arn:aws:iam::` + two + `:role/ops"`):                               {"prod-b " + two + " eu-central-1"},
+		block("role = \"arn:aws:iam::{account}:role/ops\"\naccounts = [\"" + one + "\"]"): {"prod-a " + one + " eu-west-1"},
+		"cluster \"prod-b\" {}": {"prod-b " + two + " eu-central-1"},
+	} {
+		f, err := config.Parse("f.hcl", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		var got []string
+		for _, where := range []string{"prod-a " + one + " eu-west-1", "prod-b " + two + " eu-central-1", "dev-a " + one + " eu-west-1"} {
+			if w := strings.Fields(where); f.Clusters[0].Covers(w[0], w[1], w[2]) {
+				got = append(got, where)
+			}
+		}
+		if !slices.Equal(got, covered) || f.Clusters[0].RepairAfterApply != nil {
+			t.Errorf("%s covers %v, want %v", text, got, covered)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func read(t *testing.T, text string) *plan.Plan {
 }
 
 // TestPlans judges plans that real OpenTofu made, and whose apply on the lab
-// agreed (judge/provider, TestPlansAndTheirApply).
+// agreed (judge/provider, TestPlansAndTheirApply and TestRulesAndTheirApply).
 func TestPlans(t *testing.T) {
 	paths, err := filepath.Glob("testdata/plans/*.txtar")
 	if err != nil || len(paths) < 40 {
@@ -76,7 +76,7 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	}
-	for _, id := range []string{"HF201", "HF202", "HF203", "HF204", "HF208", "UNKNOWN"} {
+	for _, id := range []string{"HF201", "HF202", "HF203", "HF204", "HF205", "HF206", "HF208", "HF209", "HF210", "UNKNOWN"} {
 		if rules[id] == 0 {
 			t.Errorf("no plan has %s: the rows don't test it", id)
 		}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -187,6 +188,31 @@ type RepairedEntry struct {
 	Missing   bool     `json:"missing,omitempty"` // the entry isn't there now
 	ByHand    []string `json:"by_hand,omitempty"` // commands that finish it
 	Notes     []string `json:"notes,omitempty"`   // what the repair can't heal
+}
+
+// Sentence says what became of the entry.
+func (e RepairedEntry) Sentence() string {
+	if e.Outcome == Repaired {
+		return fmt.Sprintf("repaired, guard=%s, proof: %s (%s)", e.Guard, e.Proof, e.ProofText)
+	}
+	return e.Outcome + ": " + e.Why
+}
+
+// ToFinish are the lines that say how a repair that stopped is finished; none for
+// any other.
+func (e RepairedEntry) ToFinish() []string {
+	const resume = "To finish:  holdfast access repair --resume"
+	switch {
+	case e.Missing:
+		out := []string{"The entry is gone for now. " + resume, "or by hand:"}
+		for _, command := range e.ByHand {
+			out = append(out, "  "+command)
+		}
+		return out
+	case e.Outcome == Failed:
+		return []string{resume}
+	}
+	return nil
 }
 
 // AccessMoment is a line of a timeline.

@@ -19,6 +19,7 @@ type Run struct {
 	Seconds       float64    `json:"seconds"`
 	ExitCode      int        `json:"exit_code"`
 	Problem       string     `json:"problem,omitempty"` // why the command wasn't started
+	Stopped       string     `json:"stopped,omitempty"` // why nothing that writes was started any more
 	Identity      Identity   `json:"identity"`
 	Others        []Identity `json:"other_identities,omitempty"` // that processes of the run had
 	Endpoint      Endpoint   `json:"endpoint"`

@@ -134,7 +134,7 @@ func (f *forwarder) ask() {
 
 // answered sends the second interrupt, on a person's word.
 func (f *forwarder) answered(abandon bool) {
-	f.asking = false
+	f.asking, f.recent = false, nil // whoever means it still says so three times again
 	if !abandon {
 		f.hooks.Notice("waiting for Terraform to write its state")
 		return

@@ -10,36 +10,7 @@ import (
 
 // Repair writes what will happen to each entry in order, or what happened.
 func Repair(w io.Writer, r report.Repair) {
-	planned := 0
-	for _, e := range r.Entries {
-		c := report.AccessCluster{Account: e.Account}
-		head := e.Cluster + "  " + shortARN(c, e.Principal)
-		if e.Type != "" {
-			head += "  " + e.Type
-		}
-		write(w, head+"\n")
-		switch e.Outcome {
-		case report.Planned:
-			planned++
-			write(w, paragraph("     ", "STALE: "+e.Why))
-			for i, step := range e.Steps {
-				write(w, fold(fmt.Sprintf("  %d  ", i+1), "             ", strings.ReplaceAll(step, "  ", " ")))
-			}
-		case report.Repaired:
-			write(w, paragraph("     ", fmt.Sprintf("repaired, guard=%s, proof: %s (%s)", e.Guard, e.Proof, e.ProofText)))
-		default:
-			write(w, paragraph("     ", e.Outcome+": "+e.Why))
-		}
-		if e.Missing {
-			write(w, "     The entry is gone for now. To finish:  holdfast access repair --resume\n     or by hand:\n")
-			for _, command := range e.ByHand {
-				write(w, "       "+command+"\n")
-			}
-		}
-		for _, n := range e.Notes {
-			write(w, paragraph("     ", "Not healed by this: "+n))
-		}
-	}
+	planned := repaired(w, r.Entries)
 	if len(r.Entries) == 0 && r.Scan == nil {
 		write(w, "Nothing was left to finish.\n")
 	} else if len(r.Entries) == 0 {
@@ -57,6 +28,45 @@ func Repair(w io.Writer, r report.Repair) {
 	if planned > 0 {
 		write(w, "Nothing changed: this was a dry run. To do it:  holdfast access repair --yes\n")
 	}
+}
+
+// repaired writes what will become of entries, or became, and returns how many
+// of them are only planned.
+func repaired(w io.Writer, entries []report.RepairedEntry) (planned int) {
+	for _, e := range entries {
+		c := report.AccessCluster{Account: e.Account}
+		head := e.Cluster + "  " + shortARN(c, e.Principal)
+		if e.Type != "" {
+			head += "  " + e.Type
+		}
+		write(w, head+"\n")
+		if e.Outcome == report.Planned {
+			planned++
+			write(w, paragraph("     ", "STALE: "+e.Why))
+			for i, step := range e.Steps {
+				write(w, fold(fmt.Sprintf("  %d  ", i+1), "             ", strings.ReplaceAll(step, "  ", " ")))
+			}
+		} else {
+			write(w, paragraph("     ", e.Sentence()))
+		}
+		for _, line := range e.ToFinish() {
+			write(w, "     "+line+"\n")
+		}
+		for _, n := range e.Notes {
+			write(w, paragraph("     ", "Not healed by this: "+n))
+		}
+	}
+	return planned
+}
+
+// AccessRepaired writes what a run repaired of its clusters' entries, and what it
+// left.
+func AccessRepaired(w io.Writer, entries []report.RepairedEntry) {
+	if len(entries) == 0 {
+		return
+	}
+	write(w, paragraph(lead, "repair of access entries, as far as holdfast.hcl lets a run do it:"))
+	repaired(w, entries)
 }
 
 // Restore writes what will be done, or what was.

@@ -40,7 +40,7 @@ func newEntry() resource.Resource {
 	return &kind[entry]{
 		name: "aws_eks_access_entry",
 		schema: schema.Schema{Attributes: map[string]schema.Attribute{
-			"id": computed(), "cluster_name": fixed(), "principal_arn": fixed(), "type": fixedOr(), "user_name": open(),
+			"id": computed(), "cluster_name": fixed(), "principal_arn": fixed(), "type": fixedWith("STANDARD"), "user_name": open(),
 			"kubernetes_groups": schema.SetAttribute{Optional: true, Computed: true, ElementType: types.StringType, PlanModifiers: []planmodifier.Set{setplanmodifier.UseStateForUnknown()}},
 			"tags":              schema.MapAttribute{Optional: true, ElementType: types.StringType},
 			"access_entry_arn":  computed(), "created_at": computed(), "modified_at": schema.StringAttribute{Computed: true},

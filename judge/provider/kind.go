@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 )
 
@@ -193,6 +194,11 @@ func fixed() schema.StringAttribute { // required, and another value is another 
 func fixedOr() schema.StringAttribute { // the same, but AWS has a default
 	return schema.StringAttribute{Optional: true, Computed: true, PlanModifiers: []planmodifier.String{
 		stringplanmodifier.UseStateForUnknown(), stringplanmodifier.RequiresReplace()}}
+}
+
+func fixedWith(value string) schema.StringAttribute { // the same, but the provider itself has a default, so that plans know it
+	return schema.StringAttribute{Optional: true, Computed: true, Default: stringdefault.StaticString(value),
+		PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()}}
 }
 
 func open() schema.StringAttribute { // optional, AWS has a default, changed in place

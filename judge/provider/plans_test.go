@@ -89,7 +89,7 @@ func planAndApply(t *testing.T, name string, l layout) {
 	offline := describe(gate.Judge(gate.Facts{Plan: p}))
 	live := []gate.Cluster{{Name: "prod", Entries: aws.entries(t)}}
 	lively := describe(gate.Judge(gate.Facts{Plan: p, Live: live}))
-	keepPlan(t, name, l, shown, offline, lively, live)
+	kept{"TestPlansAndTheirApply", l.String(), l.arguments(), l.files(true), l.files(false)}.compare(t, name, shown, offline, lively, live)
 	out, err := s.tofu("apply", "-no-color", "p")
 	verdict(t, s, ref, aws, l, lively, out, err)
 }
@@ -111,16 +111,23 @@ func describe(findings any, unknown any) string {
 	return strings.Join(append(lines, ""), "\n")
 }
 
-// keepPlan compares with the fixture that package gate's own tests use, or
+// kept is a fixture: what a plan was made of, and by which test.
+type kept struct {
+	test, row     string
+	arguments     []string
+	before, after map[string]string // code
+}
+
+// compare compares with the fixture that package gate's own tests use, or
 // writes it.
-func keepPlan(t *testing.T, name string, l layout, shown []byte, offline, lively string, live []gate.Cluster) {
+func (k kept) compare(t *testing.T, name string, shown []byte, offline, lively string, live []gate.Cluster) {
 	t.Helper()
 	entries, err := json.Marshal(live)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string]string{"row": l.String(), "findings": offline, "findings-live": lively, "live.json": string(entries) + "\n", "plan.json": string(shown)}
-	for when, f := range map[string]map[string]string{"before": l.files(true), "after": l.files(false)} {
+	files := map[string]string{"row": k.row, "findings": offline, "findings-live": lively, "live.json": string(entries) + "\n", "plan.json": string(shown)}
+	for when, f := range map[string]map[string]string{"before": k.before, "after": k.after} {
 		for path, text := range f {
 			files[when+"/"+path] = text
 		}
@@ -128,7 +135,7 @@ func keepPlan(t *testing.T, name string, l layout, shown []byte, offline, lively
 	path := filepath.Join(fixtures, name+".txtar")
 	if *updatePlans {
 		var b strings.Builder
-		fmt.Fprintf(&b, "made by judge/provider, go test -run TestPlansAndTheirApply -update\n%s plan %s\n", filepath.Base(tofu(t)), strings.Join(l.arguments(), " "))
+		fmt.Fprintf(&b, "made by judge/provider, go test -run %s -update\n%s plan %s\n", k.test, filepath.Base(tofu(t)), strings.Join(k.arguments, " "))
 		for _, n := range slices.Sorted(maps.Keys(files)) {
 			fmt.Fprintf(&b, "-- %s --\n%s", n, files[n])
 		}
