@@ -217,12 +217,17 @@ func TestPipelineInThePlainForm(t *testing.T) {
 	if err != nil || strings.Count(string(blocks), "import {") != 3 {
 		t.Errorf("%s, %v", blocks, err)
 	}
+	again, exit := w.output(env, "holdfast", "state", "rescue") // as the next job's step does
+	if exit != 5 || !w.locked(stateKey) || !strings.Contains(strings.Join(strings.Fields(again), " "), file) {
+		t.Errorf("again: exit %d, locked %v\n%s", exit, w.locked(stateKey), again)
+	}
 	_, after, _ = strings.Cut(out, "holdfast state unlock")
 	command, _, _ := strings.Cut(after, "\n")
 	w.succeed(env, "sh", "-c", "holdfast state unlock"+command)
 	if w.locked(stateKey) {
 		t.Error("the lock stays")
 	}
+	w.succeed(env, "holdfast", "state", "rescue")
 }
 
 // Signals and deaths, on a terminal and on a pipe, against what was saved.

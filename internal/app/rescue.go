@@ -131,6 +131,9 @@ func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Res
 	case left != nil && (d.State == rescue.Refuse || d.State == rescue.Keep) && d.Digest != rescue.Repair:
 		out.Kept = left.Dir()
 		return out, nil
+	case f.Recorded.Told && len(d.Orphans) > 0 && d.State == rescue.NoState && d.Digest != rescue.Repair && len(unfinished) == 0:
+		out.Kept = rescue.Told(before, w.dir).Dir()
+		return out, nil
 	case !d.Acts() && len(unfinished) == 0 && !(d.Blind && t.run != nil):
 		return out, nil
 	}

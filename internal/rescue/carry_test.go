@@ -154,6 +154,34 @@ func TestRescueUnderALockThatStays(t *testing.T) {
 	}
 }
 
+// What nobody looked for stays guarded, however often somebody rescues, until its
+// lock is taken away or a state knows it.
+func TestGuardStays(t *testing.T) {
+	left := func() (*world, string) {
+		w, seen := scenes()["only the lock stayed"]()
+		seen.Made = []string{"a.lost"}
+		home := t.TempDir()
+		rescueOnce(t, w, home, seen, nil)
+		return w, home
+	}
+	w, home := left()
+	for range 2 {
+		got, _ := rescueOnce(t, w, home, nil, nil)
+		if got.Decision.Lock != rescue.Guard || got.Released != "" || w.item == nil || len(got.Decision.Orphans) != 1 {
+			t.Errorf("rescued again: %+v, lock %v", got, w.item)
+		}
+	}
+	w.file, w.item = nil, nil // holdfast state unlock
+	if got, _ := rescueOnce(t, w, home, nil, nil); !got.Decision.Quiet() {
+		t.Errorf("unlocked, and told again: %+v", got.Decision)
+	}
+	w, home = left()
+	w.write(content(lineage, 19, "lost")) // imported
+	if got, _ := rescueOnce(t, w, home, nil, nil); got.Released != "L" {
+		t.Errorf("imported: %+v", got)
+	}
+}
+
 // The backend doesn't answer: what was found is kept, with all that the keeper
 // saw, and the next rescue settles it without having seen the run.
 func TestBlind(t *testing.T) {

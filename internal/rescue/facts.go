@@ -95,6 +95,7 @@ type Recorded struct {
 	Locks  []string // of rescues that this one takes up
 	Left   []string // guard what was left to a person
 	Digest string
+	Told   bool // a person was told what Run made
 }
 
 // run is the one that left what is in question: now, or before an earlier rescue
@@ -103,12 +104,27 @@ type Recorded struct {
 func (f Facts) run() *Run {
 	switch {
 	case f.Run == nil:
-		return f.Recorded.Run
+		return f.recordedRun()
 	case !f.earlier():
 		return f.Run
 	}
-	run := *f.Recorded.Run
+	run := *f.recordedRun()
 	run.Made = slices.Concat(run.Made, f.Run.Made)
+	return &run
+}
+
+// recordedRun is the one that earlier rescues were about. What a person was told
+// to look for isn't held against them again once they took the lock away that
+// guards it.
+func (f Facts) recordedRun() *Run {
+	if f.Recorded.Run == nil || !f.Recorded.Told {
+		return f.Recorded.Run
+	}
+	if lock, _ := theLock(f.Remote); lock != nil && slices.Contains(f.Recorded.Left, lock.ID) {
+		return f.Recorded.Run
+	}
+	run := *f.Recorded.Run
+	run.Made = nil
 	return &run
 }
 

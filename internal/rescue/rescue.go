@@ -102,7 +102,9 @@ func Decide(f Facts) Decision {
 	}
 	lock := owner(f, another)
 	d.LockID = lock.id
-	d.Orphans = f.orphans()
+	if !f.OnlyLock {
+		d.Orphans = f.orphans()
+	}
 	switch {
 	case len(d.Orphans) > 0 && f.Found == nil:
 		d.why("the process ended without a state, and what it made isn't in %s", f.Remote.Where)
@@ -330,7 +332,7 @@ func (f Facts) judgeLock(d *Decision, lock ownership) {
 		d.Lock = Guard
 		d.why("the lock %s is this run's and stays, so that nobody applies over what isn't settled", lock.id)
 		d.next(cure.Command("holdfast", "state", "unlock", "--lock-id", lock.id, f.Dir))
-	case len(d.Orphans) > 0 && !f.OnlyLock:
+	case len(d.Orphans) > 0:
 		d.Lock = Guard
 		d.why("the lock %s is this run's and stays until somebody looked for what was in flight", lock.id)
 		d.next(cure.Command("holdfast", "state", "unlock", "--lock-id", lock.id, f.Dir))

@@ -22,27 +22,32 @@ func Unfinished(all []*journal.Journal, dir string) []*journal.Journal {
 	return found
 }
 
+// Told is the newest journal of a directory that left something to a person; nil
+// if there is none.
+func Told(all []*journal.Journal, dir string) *journal.Journal {
+	for _, j := range slices.Backward(all) {
+		if outcome, _, _ := j.Outcome(); outcome == outcomeLeft && DirOf(j) == dir {
+			return j
+		}
+	}
+	return nil
+}
+
 // Recall is what the journals of a directory prove: those that are unfinished,
-// and the last one if it was left to a person. What a person was told to look for
-// isn't held against them again.
+// and the last one that left something to a person.
 func Recall(all []*journal.Journal, dir string) Recorded {
 	var out Recorded
-	for _, j := range slices.Backward(all) {
+	if j := Told(all, dir); j != nil {
 		var m manifest
-		if outcome, _, _ := j.Outcome(); outcome == outcomeLeft && j.Find(journal.Noted, noteCase, &m) && m.Dir == dir {
-			if m.Run != nil {
-				m.Run.Made = nil
-			}
-			out.Run, out.Left, out.Digest = m.Run, slices.Concat(m.Left, m.Locks), m.Digest
-			break
-		}
+		j.Find(journal.Noted, noteCase, &m)
+		out.Run, out.Left, out.Digest, out.Told = m.Run, slices.Concat(m.Left, m.Locks), m.Digest, true
 	}
 	for _, j := range Unfinished(all, dir) {
 		var m manifest
 		if j.Find(journal.Noted, noteCase, &m) {
 			out.Locks, out.Left = append(out.Locks, m.Locks...), append(out.Left, m.Left...)
 			if m.Run != nil {
-				out.Run = m.Run
+				out.Run, out.Told = m.Run, false
 			}
 			if m.Digest != "" {
 				out.Digest = m.Digest

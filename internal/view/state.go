@@ -87,6 +87,9 @@ func wouldDo(r report.Rescue) []string {
 		}
 	}
 	said := append([]string{}, r.Why...)
+	for _, address := range r.Orphans {
+		said = append(said, "perhaps made, and in no state: "+address)
+	}
 	if len(would) > 0 {
 		said = append(said, "rescue would "+strings.Join(would, ", then "))
 	}
