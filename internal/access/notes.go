@@ -62,17 +62,6 @@ func notes(f *Facts, j Judgement, users []User, beside *profiles) []report.Acces
 	return out
 }
 
-// trustsPeople looks for principals of IAM in a trust policy. What it can't
-// read it doesn't judge.
-func trustsPeople(policy string) bool { return strings.Contains(policy, `"AWS"`) }
-
-// brokenTrust says whether a trust policy names somebody who is gone: IAM shows
-// the unique ID of a principal without an ARN
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html).
-func brokenTrust(policy string) bool {
-	return strings.Contains(policy, `"AROA`) || strings.Contains(policy, `"AIDA`)
-}
-
 func keys(m map[string]string) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {

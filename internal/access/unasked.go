@@ -1,10 +1,6 @@
 package access
 
-import (
-	"encoding/json"
-
-	"github.com/holdfast/holdfast/internal/report"
-)
+import "github.com/holdfast/holdfast/internal/report"
 
 // ForMachines reports whether entries of a type let nodes or Fargate's pods in,
 // and nobody else. A type that isn't known here is left to a person
@@ -41,38 +37,4 @@ func Unasked(r Result, c report.AccessCluster, leave string) (wanted func(princi
 		left = append(left, refusedEntry(c, e, why))
 	}
 	return func(principal string) bool { return try[principal] }, left
-}
-
-// forServices reports whether a trust policy lets nobody but AWS's services
-// assume its role. What can't be read doesn't
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html).
-func forServices(policy string) bool {
-	type statement struct {
-		Effect       string
-		Principal    json.RawMessage
-		NotPrincipal json.RawMessage
-	}
-	var document struct{ Statement json.RawMessage }
-	if json.Unmarshal([]byte(policy), &document) != nil {
-		return false
-	}
-	var all []statement
-	if json.Unmarshal(document.Statement, &all) != nil {
-		all = make([]statement, 1) // one may stand without a list
-		if json.Unmarshal(document.Statement, &all[0]) != nil {
-			return false
-		}
-	}
-	services := 0
-	for _, s := range all {
-		if s.Effect == "Deny" {
-			continue
-		}
-		var who map[string]json.RawMessage
-		if s.NotPrincipal != nil || json.Unmarshal(s.Principal, &who) != nil || who["Service"] == nil || len(who) != 1 {
-			return false
-		}
-		services++
-	}
-	return services > 0
 }
