@@ -278,6 +278,24 @@ func TestWhatIsSaved(t *testing.T) {
 	}
 }
 
+// Whoever just tries again after a kill is told what may have been made, and takes
+// no proof away.
+func TestRetryAfterAKill(t *testing.T) {
+	t.Parallel()
+	w, env := stopped(t, 60*time.Second)
+	w.write("step.sh", "holdfast run -- "+apply+"\necho done\n")
+	s := w.runner(env, false, "bash", "-e", "step.sh")
+	github(s)
+	<-s.done
+	_ = s.cmd.Wait() // killed
+	for _, command := range []string{"run -- " + apply, "state rescue"} {
+		out, exit := w.output(env, "sh", "-c", "holdfast "+command)
+		if exit == 0 || strings.Count(out, "perhaps made, and in no state: terraform_data.slow[") != 3 || !w.locked(stateKey) {
+			t.Errorf("%s: exit %d, locked %v\n%s", command, exit, w.locked(stateKey), out)
+		}
+	}
+}
+
 // Ten units, two at a time; the run is stopped at the third: no later one starts
 // a process that writes.
 func TestNoUnitStartsAfterADrain(t *testing.T) {

@@ -221,7 +221,7 @@ func (w *guarded) Ended(ctx context.Context, e *link.End) {
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	if !w.concerns(e) {
-		w.g.rescuer.forget(w.place.dir)
+		w.g.rescuer.forget(w.place.dir, w.run.Began)
 		return
 	}
 	w.run.Ended = time.Now().UTC().Round(0)
@@ -235,7 +235,7 @@ func (w *guarded) Ended(ctx context.Context, e *link.End) {
 	}
 	out, err := w.g.rescuer.settle(ctx, w.place, t)
 	if err == nil {
-		w.g.rescuer.forget(w.place.dir)
+		w.g.rescuer.forget(w.place.dir, w.run.Began)
 	}
 	w.g.tell(w, out, err)
 	if w.stopped() != "" {

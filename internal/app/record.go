@@ -3,9 +3,9 @@ package app
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/holdfast/holdfast/internal/durable"
 	"github.com/holdfast/holdfast/internal/link"
@@ -53,23 +53,28 @@ func (r *rescuer) remember(p link.Process, run rescue.Run) error {
 	return errors.Join(problems...)
 }
 
-// forget removes the record of a directory whose process was seen to its end.
-func (r *rescuer) forget(dir string) {
+// forget removes the record of a directory, or only that of the process which
+// began then: another one is an earlier process's, whose story isn't over.
+func (r *rescuer) forget(dir string, began time.Time) {
 	for _, home := range r.homes {
-		_ = os.Remove(r.recordPath(home, dir)) // one that stays is of a process that has ended, and proves nothing wrong
+		path := r.recordPath(home, dir)
+		if rec, ok := readRecord(path); began.IsZero() || ok && rec.Run.Began.Equal(began) {
+			_ = os.Remove(path) // one that stays is of a process that has ended, and proves nothing wrong
+		}
 	}
+}
+
+func readRecord(path string) (rec record, ok bool) {
+	b, err := os.ReadFile(path)
+	return rec, err == nil && json.Unmarshal(b, &rec) == nil
 }
 
 // recorded is the record of a directory whose keeper didn't live to settle it.
 // While the process itself lives there is none: its story isn't over.
 func (r *rescuer) recorded(dir string) (record, bool) {
 	for _, home := range r.homes {
-		var rec record
-		b, err := os.ReadFile(r.recordPath(home, dir))
-		if errors.Is(err, fs.ErrNotExist) || err != nil || json.Unmarshal(b, &rec) != nil {
-			continue
-		}
-		if rec.Dir == dir && (rec.Born == "" || supervise.Born(rec.PID) != rec.Born) {
+		rec, ok := readRecord(r.recordPath(home, dir))
+		if ok && rec.Dir == dir && (rec.Born == "" || supervise.Born(rec.PID) != rec.Born) {
 			return rec, true
 		}
 	}
@@ -81,8 +86,7 @@ func (r *rescuer) alone() (dirs []string) {
 	for _, home := range r.homes {
 		names, _ := filepath.Glob(filepath.Join(filepath.Dir(home), "running", "*.json")) // none: none is there
 		for _, name := range names {
-			var rec record
-			if b, err := os.ReadFile(name); err == nil && json.Unmarshal(b, &rec) == nil {
+			if rec, ok := readRecord(name); ok {
 				dirs = append(dirs, rec.Dir)
 			}
 		}

@@ -101,10 +101,10 @@ func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Res
 	if err != nil {
 		return nil, err
 	}
-	if rec, ok := r.recorded(w.dir); ok && t.run == nil {
-		t.run = &rec.Run
-	}
 	f := rescue.Facts{Dir: w.dir, Engine: w.engine, Program: w.path, Found: found, Run: t.run, Word: t.word, Recorded: rescue.Recall(before, w.dir), Who: r.who, Alive: t.alive, OnlyLock: t.lock}
+	if rec, ok := r.recorded(w.dir); ok {
+		f.Knows(rec.Run)
+	}
 	store, err := w.store(ctx)
 	_, pulls := store.(pulled)
 	if err == nil && (found != nil || t.look || !pulls) { // its locks can't be seen, so without a state there is nothing to see
@@ -171,8 +171,8 @@ func (r *rescuer) carry(ctx context.Context, w workplace, c rescue.Case) (*repor
 		c.Archive = r.archive(w)
 	}
 	result, err := rescue.Carry(ctx, c)
-	if err == nil {
-		r.forget(w.dir) // the journal has it now
+	if err == nil && !result.Decision.Blind {
+		r.forget(w.dir, time.Time{}) // the journal has it now
 	}
 	c.Facts.Copy = c.Journal.Path(rescue.CopyName)
 	out := told(c.Facts, result.Decision)

@@ -235,10 +235,14 @@ func TestTryAgain(t *testing.T) {
 		"a conflict":             {func(f *rescue.Facts) { f.Found.State = parsed(content(lineage, 17, "b")) }, rescue.Refuse, rescue.Guard},
 		"encrypted, left":        {func(f *rescue.Facts) { f.Found.State.Encrypted, f.Recorded.Left = true, []string{"L"} }, rescue.Keep, rescue.Guard},
 		"it is gone, left":       {func(f *rescue.Facts) { f.Found, f.Recorded.Left = nil, []string{"L"} }, rescue.NoState, rescue.Guard},
-		"it is gone":             {func(f *rescue.Facts) { f.Found = nil }, rescue.NoState, rescue.Theirs},
-		"of the week before":     {func(f *rescue.Facts) { f.Found.Modified = noon().Add(-7 * 24 * time.Hour) }, rescue.Foreign, rescue.Theirs},
+		"it is gone":             {func(f *rescue.Facts) { f.Found, f.Run.Made = nil, nil }, rescue.NoState, rescue.Release}, // only the lock was left
+		"of the week before":     {func(f *rescue.Facts) { f.Run.Made, f.Found.Modified = nil, noon().Add(-7*24*time.Hour) }, rescue.Foreign, rescue.Release},
 		"of the week before, II": {func(f *rescue.Facts) { f.Found.Modified, f.Recorded.Left = noon().Add(-7*24*time.Hour), []string{"L"} }, rescue.Foreign, rescue.Guard},
-		"another's lock":         {func(f *rescue.Facts) { f.Remote.File = &state.Lock{ID: "M", Who: "bob@elsewhere", Created: noon()} }, rescue.Refuse, rescue.Theirs},
+		"killed, nothing found": {func(f *rescue.Facts) {
+			f.Found, f.Recorded.Locks, f.Recorded.Run.Made = nil, []string{"L"}, []string{"a.lost"}
+		}, rescue.NoState, rescue.Guard},
+		"killed, on a word": {func(f *rescue.Facts) { f.Run.Made, f.Recorded = nil, rescue.Recorded{Locks: []string{"L"}} }, rescue.Push, rescue.Release},
+		"another's lock":    {func(f *rescue.Facts) { f.Remote.File = &state.Lock{ID: "M", Who: "bob@elsewhere", Created: noon()} }, rescue.Refuse, rescue.Theirs},
 	} {
 		f := again()
 		row.change(&f)

@@ -98,18 +98,33 @@ type Recorded struct {
 	Told   bool // a person was told what Run made
 }
 
-// run is the one that left what is in question: now, or before an earlier rescue
-// was killed. What was found may be older than the process that has just ended,
-// and be an earlier one's, which somebody tries again.
-func (f Facts) run() *Run {
+// Knows adds what the keeper of a process recorded that didn't live to settle
+// what the process left.
+func (f *Facts) Knows(run Run) {
 	switch {
 	case f.Run == nil:
-		return f.recordedRun()
-	case !f.earlier():
+		f.Run = &run
+	case !f.Run.Began.Equal(run.Began): // else it is the same
+		f.Recorded.Run, f.Recorded.Told = &run, false
+	}
+}
+
+// run is the one that left what is in question: the process that has just ended,
+// or the one that earlier rescues were about, where somebody tries again after
+// it. What either made counts. Nil if holdfast didn't see it.
+func (f Facts) run() *Run {
+	before := f.recordedRun()
+	switch {
+	case f.Run == nil || before == nil && f.earlier():
+		return before
+	case before == nil:
 		return f.Run
 	}
-	run := *f.recordedRun()
-	run.Made = slices.Concat(run.Made, f.Run.Made)
+	run, other := *f.Run, before.Made
+	if f.earlier() {
+		run, other = *before, f.Run.Made
+	}
+	run.Made = slices.Concat(run.Made, other)
 	return &run
 }
 
@@ -128,9 +143,24 @@ func (f Facts) recordedRun() *Run {
 	return &run
 }
 
-// earlier reports whether what was found is what an earlier run left.
+// earlier reports whether what a process met is what an earlier run left: the lock
+// of that run or of a rescue that wasn't finished, or a state that is older than
+// the process.
 func (f Facts) earlier() bool {
-	before := f.Recorded.Run
-	return f.Run != nil && before != nil && f.Found != nil && f.Found.Path != "" &&
-		f.Found.Modified.Before(f.Run.Began) && !f.Found.Modified.Before(before.Began)
+	if f.Run == nil {
+		return false
+	}
+	before, id := f.Recorded.Run, ""
+	if lock, _ := theLock(f.Remote); lock != nil {
+		id = lock.ID
+	}
+	switch {
+	case id != "" && slices.Contains(f.Recorded.Locks, id):
+		return true
+	case before == nil:
+		return false
+	case id != "" && before.Seen == id && f.Run.Seen != id && !slices.Contains(f.Recorded.Left, id):
+		return true
+	}
+	return f.Found != nil && f.Found.Path != "" && f.Found.Modified.Before(f.Run.Began) && !f.Found.Modified.Before(before.Began)
 }

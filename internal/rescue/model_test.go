@@ -18,6 +18,7 @@ import (
 type host struct {
 	home    string
 	errored []byte
+	written time.Time   // of errored; zero for the end of run
 	run     *rescue.Run // what its keeper recorded of the run that left errored, and its lock
 	who     string
 	word    rescue.Word
@@ -30,11 +31,18 @@ type model struct {
 	hosts  []*host
 	now    time.Time
 	locks  int
-	takers map[string]*host // by the IDs of locks
+	takers map[string]*host    // by the IDs of locks
+	left   map[string]leftover // by the IDs of locks
 
 	committed map[string]bool // resources that a state in the bucket has had, by their names
 	serial    uint64
 	lineage   string
+}
+
+// leftover is what a run left behind under its lock.
+type leftover struct {
+	state  []byte // that wasn't uploaded
+	killed bool   // it made something that no state knows
 }
 
 func (m *model) tick() time.Time {
@@ -54,8 +62,13 @@ func (m *model) apply(h *host) {
 	if m.w.object != nil {
 		run.Before.MD5 = state.Digest(m.w.object)
 	}
-	if m.w.file != nil || h.errored != nil {
-		return // somebody holds it, or a person looks at what lies there first
+	if m.w.file != nil {
+		run.Ended = m.tick()
+		m.again(h, run)
+		return
+	}
+	if h.errored != nil {
+		return // a person looks at what lies there first
 	}
 	m.locks++
 	lock := &state.Lock{ID: fmt.Sprintf("L%d", m.locks), Who: h.who, Created: m.tick()}
@@ -77,7 +90,8 @@ func (m *model) apply(h *host) {
 		m.w.write(next)
 		m.release()
 	case "lost":
-		h.errored, h.run = next, run
+		h.errored, h.written, h.run = next, run.Worked, run
+		m.left[lock.ID] = leftover{state: next}
 	case "lost before the digest":
 		m.w.object, m.w.changed = next, m.tick()
 		h.run = run
@@ -87,11 +101,24 @@ func (m *model) apply(h *host) {
 	case "killed":
 		h.run = run
 		run.Made = []string{fmt.Sprintf("a.r%d", m.locks)}
+		m.left[lock.ID] = leftover{killed: true}
 	}
 	run.Ended = m.tick()
 }
 
 func (m *model) release() { m.w.file, m.w.item = nil, nil }
+
+// again is what a keeper does when its Terraform didn't get the lock: it knows of
+// that process only, and of what earlier rescues recorded.
+func (m *model) again(h *host, run *rescue.Run) {
+	before := h.run
+	h.run = run
+	m.rescue(h)
+	h.run = before
+	if h.errored == nil && m.w.file == nil {
+		h.run = nil
+	}
+}
 
 // rescue runs one on a host, and kills it at a random point.
 func (m *model) rescue(h *host) {
@@ -107,6 +134,17 @@ func (m *model) rescue(h *host) {
 	m.w.errored = nil
 	if !died && result.Settled() && h.errored == nil {
 		h.run = nil
+	}
+}
+
+// released checks that a lock wasn't taken away over what isn't settled.
+func (m *model) released(lock *state.Lock) {
+	left := m.left[lock.ID]
+	switch {
+	case left.killed:
+		m.t.Fatalf("%s was released, and nobody looked for what was made under it", lock)
+	case left.state != nil && !m.committed[string(left.state)] && string(m.w.object) != string(left.state):
+		m.t.Fatalf("%s was released, and the state that was lost under it isn't in the bucket", lock)
 	}
 }
 
@@ -133,7 +171,8 @@ func (m *model) check() {
 }
 
 // No serial goes down, no lineage changes, no content that was in the bucket is
-// replaced under its own serial, and nobody's lock is released by another.
+// replaced under its own serial, nobody's lock is released by another, and none
+// over what isn't settled, whoever tries again meanwhile.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp("", "model")
@@ -141,23 +180,27 @@ func TestModel(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		m := &model{t: rt, w: &world{}, now: noon(), committed: map[string]bool{}, takers: map[string]*host{}}
+		m := &model{t: rt, w: &world{}, now: noon(), committed: map[string]bool{}, takers: map[string]*host{}, left: map[string]leftover{}}
 		for i := range 3 {
 			m.hosts = append(m.hosts, &host{home: fmt.Sprintf("%s/%d", dir, i), who: fmt.Sprintf("alice@host%d", i%2)}) // two of one user on one host
 		}
 		for range rapid.IntRange(1, 20).Draw(rt, "steps") {
 			h := rapid.SampledFrom(m.hosts).Draw(rt, "host")
 			held := m.w.file
+			gone := func() bool { return held != nil && (m.w.file == nil || m.w.file.ID != held.ID) }
 			if rapid.Bool().Draw(rt, "rescue") {
 				m.rescue(h)
 				if held == nil && m.w.file != nil {
 					m.takers[m.w.file.ID] = h // killed with a lock of its own
 				}
-				if held != nil && m.takers[held.ID] != h && (m.w.file == nil || m.w.file.ID != held.ID) {
-					rt.Fatalf("%s released %s", h.who, held)
-				}
 			} else {
 				m.apply(h)
+			}
+			if gone() && m.takers[held.ID] != h {
+				rt.Fatalf("%s released %s", h.who, held)
+			}
+			if gone() {
+				m.released(held)
 			}
 			m.check()
 		}

@@ -301,6 +301,7 @@ func (f Facts) orphans() []string {
 	var all []string
 	for _, address := range f.Run.Made {
 		if !known[address] {
+			known[address] = true
 			all = append(all, address)
 		}
 	}
@@ -328,7 +329,7 @@ func (f Facts) judgeLock(d *Decision, lock ownership) {
 			d.why("%s", said)
 		}
 		d.next(cure.Command("holdfast", "state", "rescue", "--lock-id", lock.id, f.Dir))
-	case d.State == Refuse || d.State == Keep || d.Digest == AskDigest:
+	case d.State == Refuse || d.State == Keep || d.Digest == AskDigest || d.State == Foreign && lock.recorded:
 		d.Lock = Guard
 		d.why("the lock %s is this run's and stays, so that nobody applies over what isn't settled", lock.id)
 		d.next(cure.Command("holdfast", "state", "unlock", "--lock-id", lock.id, f.Dir))

@@ -190,7 +190,10 @@ func rescueAs(t tester, w *world, h *host, hook journal.Hook) (result rescue.Res
 	}
 	if found != nil {
 		f.Found = &rescue.Found{Path: "/live/errored.tfstate", From: "/live/errored.tfstate", Modified: noon().Add(50 * time.Minute), State: parsed(found)}
-		if h.run != nil {
+		switch {
+		case !h.written.IsZero():
+			f.Found.Modified = h.written
+		case h.run != nil:
 			f.Found.Modified = h.run.Worked
 		}
 	}
@@ -199,10 +202,14 @@ func rescueAs(t tester, w *world, h *host, hook journal.Hook) (result rescue.Res
 		remote = rescue.Remote{Problem: err.Error()}
 	}
 	f.Remote = remote
-	if d := rescue.Decide(f); d.Quiet() && len(before) == 0 {
+	if d := rescue.Decide(f); d.Quiet() && len(before) == 0 || d.State == rescue.Foreign && !d.Acts() {
 		return rescue.Result{Decision: d}, false
 	}
-	j, err := journal.Create(h.home, rescue.Kind, noon(), hook)
+	began := noon()
+	if !w.clock.IsZero() {
+		began = w.clock
+	}
+	j, err := journal.Create(h.home, rescue.Kind, began, hook)
 	if err != nil {
 		t.Fatal(err)
 	}
