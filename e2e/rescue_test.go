@@ -318,6 +318,11 @@ func TestNewerSerialIsRefused(t *testing.T) {
 		t.Error("the story has no lineage")
 	}
 	w.says(w.refused(env), "stays, so that nobody applies over what isn't settled") // it knows its own lock again
+	w.must(os.Remove(filepath.Join(w.dir, "errored.tfstate")))                      // the workspace is cleaned
+	out, exit := w.output(env, "holdfast", "state", "rescue")
+	if exit != 5 || !w.locked(stateKey) || !strings.Contains(out, "NOT RESCUED") || !strings.Contains(out, "serial 99") {
+		t.Errorf("without the file: exit %d, locked %v\n%s", exit, w.locked(stateKey), out)
+	}
 }
 
 func TestSomebodyElsesLockIsLeft(t *testing.T) {
@@ -552,6 +557,15 @@ func TestEncryptedStateIsKept(t *testing.T) {
 	if exit != 1 || !w.locked(stateKey) {
 		t.Errorf("the next run: exit %d, locked %v\n%s", exit, w.locked(stateKey), again)
 	}
+	// Nor does it go when the workspace is cleaned.
+	hidden := filepath.Join(w.dir, "hidden")
+	w.must(os.Rename(filepath.Join(w.dir, "errored.tfstate"), hidden))
+	for _, command := range []string{"state rescue", "run -- tofu apply -auto-approve -no-color"} {
+		if again, exit := w.output(env, "sh", "-c", "holdfast "+command); exit == 0 || !w.locked(stateKey) || !strings.Contains(again, "NOT RESCUED") {
+			t.Errorf("%s in a cleaned workspace: exit %d, locked %v\n%s", command, exit, w.locked(stateKey), again)
+		}
+	}
+	w.must(os.Rename(hidden, filepath.Join(w.dir, "errored.tfstate")))
 	before, _, _ := w.state(stateKey)
 	for line := range strings.SplitSeq(out, "\n") {
 		command := strings.TrimSpace(line)

@@ -113,6 +113,10 @@ func (r *rescuer) settle(ctx context.Context, w workplace, t trace) (*report.Res
 	if err != nil {
 		f.Remote.Problem = err.Error()
 	}
+	if told := rescue.Told(before, w.dir); found == nil && f.Guarded() {
+		f.Found, content = kept(told, t.partial) // the file is gone, as in a workspace that was cleaned
+		found = f.Found
+	}
 	if found != nil {
 		f.Copy = found.Path
 		if found.State.Encrypted {
@@ -260,13 +264,22 @@ func (r *rescuer) find(w workplace, t trace, unfinished []*journal.Journal) (*re
 		return foundIn(t.printed, "", "what "+w.engine+" printed", t.partial), t.printed, nil
 	}
 	for _, j := range slices.Backward(unfinished) {
-		if content, path, from, err := rescue.Kept(j); err == nil {
-			f := foundIn(content, path, from+" (kept in "+j.Dir()+")", t.partial)
-			f.Modified = j.Began()
+		if f, content := kept(j, t.partial); f != nil {
 			return f, content, nil
 		}
 	}
 	return nil, nil, nil
+}
+
+// kept is the copy of an earlier rescue; nil if it kept none.
+func kept(j *journal.Journal, partial bool) (*rescue.Found, []byte) {
+	content, path, from, err := rescue.Kept(j)
+	if err != nil {
+		return nil, nil
+	}
+	f := foundIn(content, path, from+" (kept in "+j.Dir()+")", partial)
+	f.Modified = j.Began()
+	return f, content
 }
 
 func foundIn(content []byte, path, from string, partial bool) *rescue.Found {

@@ -261,6 +261,12 @@ func TestOrphans(t *testing.T) {
 	if !slices.Equal(d.Orphans, []string{"a.lost"}) || d.Lock != rescue.Guard || d.Clear() {
 		t.Errorf("%+v", d)
 	}
+	hidden := facts()
+	found()["encrypted"](&hidden)
+	hidden.Run.Made = []string{"a.hidden"}
+	if d := rescue.Decide(hidden); len(d.Orphans) != 0 {
+		t.Errorf("nobody can read what was found: %+v", d)
+	}
 	f.OnlyLock = true // holdfast state unlock
 	if d := rescue.Decide(f); d.Lock != rescue.Release {
 		t.Errorf("%+v", d)

@@ -109,6 +109,12 @@ func (f *Facts) Knows(run Run) {
 	}
 }
 
+// Guarded reports whether the lock that stands guards what was left to a person.
+func (f Facts) Guarded() bool {
+	lock, _ := theLock(f.Remote)
+	return lock != nil && slices.Contains(f.Recorded.Left, lock.ID)
+}
+
 // run is the one that left what is in question: the process that has just ended,
 // or the one that earlier rescues were about, where somebody tries again after
 // it. What either made counts. Nil if holdfast didn't see it.
@@ -132,10 +138,7 @@ func (f Facts) run() *Run {
 // to look for isn't held against them again once they took the lock away that
 // guards it.
 func (f Facts) recordedRun() *Run {
-	if f.Recorded.Run == nil || !f.Recorded.Told {
-		return f.Recorded.Run
-	}
-	if lock, _ := theLock(f.Remote); lock != nil && slices.Contains(f.Recorded.Left, lock.ID) {
+	if f.Recorded.Run == nil || !f.Recorded.Told || f.Guarded() {
 		return f.Recorded.Run
 	}
 	run := *f.Recorded.Run

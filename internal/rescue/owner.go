@@ -13,7 +13,6 @@ type ownership struct {
 	held     string // the lock in words
 	ours     bool
 	unproven bool // it may be ours, and a person may say so
-	recorded bool // that it is ours is known from an earlier rescue
 	guards   bool // it is an earlier run's, and a person has to settle what that one left
 	why      string
 	speaks   []string // what speaks for it, for a person who has to say
@@ -38,13 +37,11 @@ func owner(f Facts, another bool) ownership {
 	case f.Word.LockID == lock.ID:
 		return o.own("released on your word")
 	case slices.Contains(f.Recorded.Locks, lock.ID):
-		o.recorded = true
 		return o.own("proved by an earlier rescue")
 	case slices.Contains(f.Recorded.Left, lock.ID) && another:
 		o.guards, o.why = true, "an earlier run's; it stays, so that nobody applies over what isn't settled"
 		return o
 	case slices.Contains(f.Recorded.Left, lock.ID):
-		o.recorded = true
 		return o.own("proved by an earlier rescue")
 	case f.Run == nil:
 		return o.unsupervised(f, *lock)

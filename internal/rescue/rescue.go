@@ -286,8 +286,8 @@ func (f Facts) wroteObject() string {
 
 // orphans are what was made and is in neither state.
 func (f Facts) orphans() []string {
-	if f.Run == nil {
-		return nil
+	if f.Run == nil || f.Found != nil && (f.Found.State.Encrypted || f.Found.Problem != "") {
+		return nil // what was found may have them, and can't be read
 	}
 	known := map[string]bool{}
 	for _, i := range f.Remote.State.Instances {
@@ -329,7 +329,7 @@ func (f Facts) judgeLock(d *Decision, lock ownership) {
 			d.why("%s", said)
 		}
 		d.next(cure.Command("holdfast", "state", "rescue", "--lock-id", lock.id, f.Dir))
-	case d.State == Refuse || d.State == Keep || d.Digest == AskDigest || d.State == Foreign && lock.recorded:
+	case d.State == Refuse || d.State == Keep || d.Digest == AskDigest:
 		d.Lock = Guard
 		d.why("the lock %s is this run's and stays, so that nobody applies over what isn't settled", lock.id)
 		d.next(cure.Command("holdfast", "state", "unlock", "--lock-id", lock.id, f.Dir))
